@@ -1,0 +1,82 @@
+//! One host call made by a plugin: what it asked, what it got, what it cost.
+
+use crate::digest::Digest;
+use crate::grant::{Capability, Denial};
+use crate::units::Bytes;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// How an action ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "result")]
+pub enum ActionResult {
+    /// As asked.
+    Ok,
+    /// Refused by the grant.
+    Denied {
+        /// Why, in one sentence.
+        reason: String,
+        /// The line that would grant it; empty where nothing would.
+        grant: String,
+    },
+    /// It went wrong.
+    Failed {
+        /// How, in a few words.
+        error: String,
+    },
+}
+
+impl From<&Denial> for ActionResult {
+    fn from(denial: &Denial) -> Self {
+        ActionResult::Denied { reason: denial.reason.clone(), grant: denial.grant.clone() }
+    }
+}
+
+/// A host call. Consecutive reads or writes on one handle are one action with their number, bytes and digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Action {
+    /// Its place in its attempt, from 0 on without gaps.
+    pub number: u64,
+    /// The capability used.
+    pub capability: Capability,
+    /// What was done with it: `open`, `read`, `rename`, `chat` …
+    pub operation: Cow<'static, str>,
+    /// What it was done to: a path, a host, a command. Canonical where that is known, else as the guest wrote it.
+    pub resource: String,
+    /// Flags, second paths and other details in words; empty where there are none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// Calls that this action stands for.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub calls: u64,
+    /// Bytes that went through.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bytes: Bytes,
+    /// The digest of those bytes, in the order they went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// How it ended.
+    #[serde(flatten)]
+    pub result: ActionResult,
+}
+
+impl Action {
+    /// Whether the grant refused it.
+    pub fn is_denied(&self) -> bool {
+        matches!(self.result, ActionResult::Denied { .. })
+    }
+}
+
+fn one() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_one(calls: &u64) -> bool {
+    *calls == 1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(bytes: &Bytes) -> bool {
+    bytes.0 == 0
+}

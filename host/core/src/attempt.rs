@@ -1,0 +1,189 @@
+//! One try at a task by one instance of an agent: what goes in, what comes out, what is seen of it meanwhile.
+//!
+//! The engine starts attempts and the sandbox runs them; these types are all that they share.
+
+use crate::action::Action;
+use crate::clock::Clock;
+use crate::grant::Grant;
+use crate::id::{AttemptId, Name, RunId};
+use crate::incident::Problem;
+use crate::stage::Stage;
+use crate::units::{Bytes, Fuel};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What bounds an attempt. Each limit ends it with an incident of class `exhausted` or `timeout`, or makes a host call
+/// fail; none of them can be raised by the guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Computing, host calls included.
+    pub fuel: Fuel,
+    /// Linear memory of the whole component.
+    pub memory: Bytes,
+    /// Wall time of the attempt.
+    pub time: Duration,
+    /// Wall time of one host call.
+    pub call_time: Duration,
+    /// Bytes that one host call may carry.
+    pub call_bytes: Bytes,
+    /// Open handles at a time.
+    pub handles: u32,
+    /// Table elements of the whole component.
+    pub table_elements: u32,
+    /// Bytes written to the stage.
+    pub disk: Bytes,
+    /// Files, folders and links made in the stage.
+    pub files: u64,
+    /// Bytes of log lines and of standard output and error that are kept.
+    pub log: Bytes,
+    /// Recorded events: actions, log lines, progress reports.
+    pub events: u64,
+}
+
+impl Default for Limits {
+    /// 50 G of fuel, 256 MiB of memory, 30 minutes, 30 seconds and 16 MiB a call, 1 024 handles, 100 000 table elements,
+    /// 1 GiB and 100 000 files in the stage, 1 MiB of log, 1 000 000 recorded events.
+    fn default() -> Self {
+        Self {
+            fuel: Fuel(50_000_000_000),
+            memory: Bytes(256 << 20),
+            time: Duration::from_secs(30 * 60),
+            call_time: Duration::from_secs(30),
+            call_bytes: Bytes(16 << 20),
+            handles: 1_024,
+            table_elements: 100_000,
+            disk: Bytes(1 << 30),
+            files: 100_000,
+            log: Bytes(1 << 20),
+            events: 1_000_000,
+        }
+    }
+}
+
+/// What an agent is told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskInput {
+    /// The run.
+    pub run: RunId,
+    /// The workflow's name.
+    pub workflow: String,
+    /// What the whole run is for; may be empty.
+    pub objective: String,
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// The agent's name in the workflow.
+    pub agent: Name,
+    /// The task's `with`, evaluated.
+    pub input: serde_json::Value,
+    /// The agent's `config`.
+    pub config: serde_json::Value,
+    /// What the previous instance handed over by `continue-as-new`.
+    pub state: Option<serde_json::Value>,
+}
+
+/// All that one attempt needs.
+pub struct Job {
+    /// What the agent is told.
+    pub task: TaskInput,
+    /// What bounds it.
+    pub limits: Limits,
+    /// What it may do.
+    pub grant: Grant,
+    /// Where it works.
+    pub stage: Arc<dyn Stage>,
+    /// Where its actions are recorded.
+    pub recorder: Arc<dyn Recorder>,
+    /// What time it is for the guest.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What a guest does, as it does it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum AttemptEvent {
+    /// A host call.
+    Action(Action),
+    /// A log line.
+    Log {
+        /// How much it matters.
+        level: LogLevel,
+        /// What it says.
+        message: String,
+    },
+    /// How far the work is.
+    Progress {
+        /// Done so far.
+        done: u64,
+        /// Of how much, where that is known.
+        total: Option<u64>,
+        /// One short line.
+        note: String,
+    },
+}
+
+/// How much a log line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogLevel {
+    /// Every step.
+    Trace,
+    /// Detail for the plugin's author.
+    Debug,
+    /// What an operator wants to read.
+    Info,
+    /// Something is odd.
+    Warn,
+    /// Something failed.
+    Error,
+}
+
+/// Takes what a guest does into the record.
+pub trait Recorder: Send + Sync {
+    /// Records an event. May block for a moment while the record catches up.
+    ///
+    /// Recording fails closed: after an error the action must not happen and the attempt ends.
+    ///
+    /// # Errors
+    /// [`RecordError`] where the record cannot be written.
+    fn record(&self, event: AttemptEvent) -> Result<(), RecordError>;
+}
+
+/// The record cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the record cannot be written: {0}")]
+pub struct RecordError(pub String);
+
+/// How an attempt ended well.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Done, with its output, a JSON object.
+    Completed(serde_json::Value),
+    /// Not done: go on in a fresh instance with this state.
+    ContinueAsNew(serde_json::Value),
+}
+
+/// What an attempt used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Computing.
+    pub fuel: Fuel,
+    /// The most linear memory it had at a time.
+    pub memory: Bytes,
+    /// Wall time.
+    pub time: Duration,
+    /// Actions it made.
+    pub actions: u64,
+    /// Actions that were refused.
+    pub denials: u64,
+}
+
+/// A finished attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptReport {
+    /// How it ended.
+    pub result: Result<Outcome, Problem>,
+    /// What it used.
+    pub usage: Usage,
+}

@@ -1,0 +1,271 @@
+//! What a run's journal holds: one entry for every action, transition and decision.
+//!
+//! The journal alone rebuilds all other state, so an entry says everything that its reader needs. These are the runtime
+//! types; how they are stored, and in which versions, is the store's business.
+
+use crate::action::Action;
+use crate::attempt::{Limits, LogLevel, Outcome, Usage};
+use crate::digest::Digest;
+use crate::grant::{Party, Permissions};
+use crate::id::{Name, RunId, TaskId};
+use crate::incident::{Decision, Incident, Problem};
+use crate::manifest::PluginKind;
+use crate::path::StagePath;
+use crate::state::{RunState, TaskState};
+use crate::units::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A position in a run's journal, from 0 on without gaps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Position(pub u64);
+
+/// One line of a journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// When it happened.
+    pub at: Timestamp,
+    /// The task it belongs to; none for the run itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+    /// The attempt it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// What happened.
+    #[serde(flatten)]
+    pub entry: Entry,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Entry {
+    /// A run begins.
+    RunStarted {
+        /// Its id.
+        run: RunId,
+        /// The workflow's name.
+        workflow: String,
+        /// The workflow file as it was read, so that the run can be understood without it.
+        source: String,
+        /// The workspace version it begins with.
+        base: Digest,
+        /// The host's version.
+        host: String,
+        /// How the guests are kept apart on this machine, in words, for example `landlock`.
+        isolation: Vec<String>,
+    },
+    /// A plugin takes part.
+    PluginUsed {
+        /// Its name in the workflow.
+        name: Name,
+        /// What kind it is.
+        plugin: PluginKind,
+        /// The digest of its component.
+        digest: Digest,
+        /// Its version, as its manifest says.
+        version: String,
+    },
+    /// A task was planned, by the workflow or by expansion of a `for_each`.
+    TaskPlanned {
+        /// Tasks that have to end first.
+        needs: Vec<TaskId>,
+        /// The agent.
+        agent: Name,
+    },
+    /// A task went from one state to another.
+    TaskChanged {
+        /// The state before.
+        from: TaskState,
+        /// The state now.
+        to: TaskState,
+    },
+    /// An attempt begins.
+    AttemptStarted {
+        /// The agent that works on it.
+        agent: Name,
+        /// The digest of its component.
+        plugin: Digest,
+        /// The input, evaluated.
+        input: serde_json::Value,
+        /// The workspace version it starts from.
+        base: Digest,
+        /// What it may do, by party.
+        grant: Vec<(Party, Permissions)>,
+        /// What bounds it.
+        limits: Limits,
+    },
+    /// A host call of the guest.
+    Action(Action),
+    /// A log line of the guest.
+    Log {
+        /// How much it matters.
+        level: LogLevel,
+        /// What it says.
+        message: String,
+    },
+    /// How far an attempt is.
+    Progress {
+        /// Done so far.
+        done: u64,
+        /// Of how much.
+        total: Option<u64>,
+        /// One short line.
+        note: String,
+    },
+    /// An attempt ended.
+    AttemptEnded {
+        /// How.
+        #[serde(with = "ending")]
+        result: Result<Outcome, Problem>,
+        /// What it used.
+        usage: Usage,
+    },
+    /// An attempt's changes became part of the workspace.
+    Committed {
+        /// The version before.
+        base: Digest,
+        /// The version now.
+        version: Digest,
+        /// What changed.
+        changes: Vec<Change>,
+    },
+    /// An attempt failed.
+    IncidentRaised(Incident),
+    /// A strategy of the chain was asked.
+    Decided {
+        /// The strategy.
+        strategy: Name,
+        /// What it decided; none where it left it to the next.
+        decision: Option<Decision>,
+        /// Why it could not answer, where it could not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
+    /// The run went from one state to another.
+    RunChanged {
+        /// The state before.
+        from: RunState,
+        /// The state now.
+        to: RunState,
+        /// Why, for a person; empty where it goes without saying.
+        reason: String,
+    },
+    /// The result was put into the user's folder.
+    Applied {
+        /// The version applied.
+        version: Digest,
+        /// Files written or removed.
+        files: u64,
+    },
+}
+
+/// A change of one path between two versions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The path.
+    pub path: StagePath,
+    /// What became of it.
+    pub change: ChangeKind,
+    /// The digest of its content now; none where it was removed or is no file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+}
+
+/// What became of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeKind {
+    /// It is new.
+    Added,
+    /// Its content or kind is another.
+    Modified,
+    /// It is gone.
+    Removed,
+}
+
+mod ending {
+    //! A result as `{"ok": …}` or `{"error": …}`.
+    use super::{Outcome, Problem};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize)]
+    #[serde(rename_all = "kebab-case")]
+    enum Ref<'a> {
+        Ok(&'a Outcome),
+        Error(&'a Problem),
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    enum Owned {
+        Ok(Outcome),
+        Error(Problem),
+    }
+
+    pub(super) fn serialize<S: Serializer>(result: &Result<Outcome, Problem>, s: S) -> Result<S::Ok, S::Error> {
+        match result {
+            Ok(outcome) => Ref::Ok(outcome),
+            Err(problem) => Ref::Error(problem),
+        }
+        .serialize(s)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Result<Outcome, Problem>, D::Error> {
+        Ok(match Owned::deserialize(d)? {
+            Owned::Ok(outcome) => Ok(outcome),
+            Owned::Error(problem) => Err(problem),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::ActionResult;
+    use crate::grant::Capability;
+    use crate::units::Bytes;
+
+    #[test]
+    fn an_entry_survives_its_text() {
+        let record = Record {
+            at: Timestamp(5),
+            task: Some(TaskId::new("change[1]").unwrap()),
+            attempt: Some(2),
+            entry: Entry::Action(Action {
+                number: 7,
+                capability: Capability::Fs,
+                operation: "read".into(),
+                resource: "src/a.rs".into(),
+                detail: String::new(),
+                calls: 3,
+                bytes: Bytes(10),
+                digest: Some(Digest::of(b"x")),
+                result: ActionResult::Denied { reason: "no".into(), grant: "fs".into() },
+            }),
+        };
+        let text = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+        assert!(
+            text.starts_with(r#"{"at":5,"task":"change[1]","attempt":2,"kind":"action","number":7,"capability":"fs""#),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn an_ending_survives_its_text() {
+        for result in [
+            Ok(Outcome::Completed(serde_json::json!({"n": 1}))),
+            Err(Problem::new(crate::incident::IncidentClass::Trap, "boom")),
+        ] {
+            let record = Record {
+                at: Timestamp(5),
+                task: None,
+                attempt: None,
+                entry: Entry::AttemptEnded { result, usage: Usage::default() },
+            };
+            let text = serde_json::to_string(&record).unwrap();
+            assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+        }
+    }
+}

@@ -1,0 +1,399 @@
+//! What a plugin may do. Deny by default.
+//!
+//! Several parties have a say: the plugin's manifest asks, the operator's policy allows, the task gives. A [`Grant`] holds
+//! the [`Permissions`] of each as a layer, and something is granted when every layer allows it; so the intersection
+//! needs no arithmetic on patterns, and nobody can widen what another one withheld. What no layer mentions is denied.
+
+use crate::path::StagePath;
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A kind of action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Capability {
+    /// Files of the stage.
+    Fs,
+    /// Commands.
+    Exec,
+    /// Language models.
+    Model,
+    /// Outgoing HTTP.
+    Http,
+    /// Memory that outlives the attempt.
+    Memory,
+    /// Messages between agents.
+    Messages,
+    /// Child tasks.
+    Tasks,
+    /// Questions to people.
+    Human,
+    /// Clocks: reading and sleeping. Always granted, always recorded.
+    Clock,
+    /// Progress, checkpoints, usage. Always granted.
+    Context,
+}
+
+impl Capability {
+    /// Its name in workflows, manifests and records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Capability::Fs => "fs",
+            Capability::Exec => "exec",
+            Capability::Model => "model",
+            Capability::Http => "http",
+            Capability::Memory => "memory",
+            Capability::Messages => "messages",
+            Capability::Tasks => "tasks",
+            Capability::Human => "human",
+            Capability::Clock => "clock",
+            Capability::Context => "context",
+        }
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Permissions as they are written in a workflow, a policy or (by conversion) a manifest. An absent field grants nothing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Permissions {
+    /// Files of the workspace, by pattern.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fs: Option<FsPermissions>,
+    /// Commands, each by the beginning of its argument vector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exec: Option<Vec<Vec<String>>>,
+    /// Hosts that may be asked over HTTP, as `https://host/path*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<Vec<String>>,
+    /// Models, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Vec<String>>,
+    /// Memory scopes: `task`, `run`, `workflow`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Vec<String>>,
+    /// Topics and tasks that may be written to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<Vec<String>>,
+    /// Agents that child tasks may be given to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<Vec<String>>,
+    /// `ask`, `approve`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub human: Option<Vec<String>>,
+}
+
+/// Patterns of files that may be read and written. Writing includes making, renaming and removing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FsPermissions {
+    /// May be read.
+    #[serde(default)]
+    pub read: Vec<String>,
+    /// May be written.
+    #[serde(default)]
+    pub write: Vec<String>,
+}
+
+impl Permissions {
+    /// These permissions with each field that `narrower` sets replaced by it: how a task's permissions stand over the
+    /// workflow's.
+    pub fn overridden_by(&self, narrower: &Permissions) -> Permissions {
+        let pick = |a: &Option<Vec<String>>, b: &Option<Vec<String>>| b.clone().or_else(|| a.clone());
+        Permissions {
+            fs: narrower.fs.clone().or_else(|| self.fs.clone()),
+            exec: narrower.exec.clone().or_else(|| self.exec.clone()),
+            http: pick(&self.http, &narrower.http),
+            model: pick(&self.model, &narrower.model),
+            memory: pick(&self.memory, &narrower.memory),
+            messages: pick(&self.messages, &narrower.messages),
+            tasks: pick(&self.tasks, &narrower.tasks),
+            human: pick(&self.human, &narrower.human),
+        }
+    }
+}
+
+/// A pattern that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{pattern}` is not a file pattern: {reason}")]
+pub struct PatternError {
+    /// The pattern.
+    pub pattern: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Who withholds or gives: a layer of a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Party {
+    /// The plugin's manifest, which asks.
+    Manifest,
+    /// The operator's policy, which allows.
+    Policy,
+    /// The workflow's `permissions`, overridden by the task's.
+    Task,
+}
+
+impl fmt::Display for Party {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Party::Manifest => "the plugin's manifest",
+            Party::Policy => "the operator's policy",
+            Party::Task => "the task's permissions",
+        })
+    }
+}
+
+/// Why something is not granted, and what would grant it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{capability} on `{resource}` is not granted: {reason}")]
+pub struct Denial {
+    /// The capability.
+    pub capability: Capability,
+    /// What was asked for.
+    pub resource: String,
+    /// The line of a workflow's `permissions` that would grant it; empty where nothing would.
+    pub grant: String,
+    /// Why, in one sentence.
+    pub reason: String,
+}
+
+/// How a file is touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FsAccess {
+    /// Content, metadata, listing.
+    Read,
+    /// Content, existence, name.
+    Write,
+}
+
+/// What one attempt may do: every layer has to allow it.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    layers: Vec<Layer>,
+}
+
+#[derive(Debug, Clone)]
+struct Layer {
+    party: Party,
+    permissions: Permissions,
+    read: GlobSet,
+    write: GlobSet,
+    /// Folders that can hold something readable, so that they may be listed on the way to it.
+    has_read: bool,
+}
+
+impl Grant {
+    /// Makes a grant of the permissions of each party.
+    ///
+    /// # Errors
+    /// [`PatternError`] for a file pattern that cannot be used.
+    pub fn new(layers: impl IntoIterator<Item = (Party, Permissions)>) -> Result<Self, PatternError> {
+        let layers = layers
+            .into_iter()
+            .map(|(party, permissions)| {
+                let fs = permissions.fs.clone().unwrap_or_default();
+                Ok(Layer {
+                    party,
+                    read: patterns(&fs.read)?,
+                    write: patterns(&fs.write)?,
+                    has_read: !fs.read.is_empty(),
+                    permissions,
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { layers })
+    }
+
+    /// The layers, as they go into the record.
+    pub fn layers(&self) -> impl Iterator<Item = (Party, &Permissions)> {
+        self.layers.iter().map(|l| (l.party, &l.permissions))
+    }
+
+    /// Whether anything may be written at all.
+    pub fn may_write(&self) -> bool {
+        !self.layers.is_empty()
+            && self.layers.iter().all(|l| l.permissions.fs.as_ref().is_some_and(|fs| !fs.write.is_empty()))
+    }
+
+    /// Whether `path` may be touched so. `path` must be canonical: links on the way resolved.
+    ///
+    /// # Errors
+    /// A [`Denial`] that names the party which withholds it and the line that would grant it.
+    pub fn check_fs(&self, path: &StagePath, access: FsAccess) -> Result<(), Denial> {
+        let withheld = self.layers.iter().find(|layer| {
+            let set = match access {
+                FsAccess::Read => &layer.read,
+                FsAccess::Write => &layer.write,
+            };
+            !set.is_match(path.as_str())
+        });
+        match withheld {
+            None if !self.layers.is_empty() => Ok(()),
+            withheld => Err(self.fs_denial(path, access, withheld.map(|l| l.party))),
+        }
+    }
+
+    /// Whether the folder `path` may be seen: it is readable itself, or lies on the way to a pattern that grants
+    /// reading. Knowing that a folder exists is not knowing what is in it; entries of a listing are checked one by one.
+    ///
+    /// # Errors
+    /// As [`Grant::check_fs`].
+    pub fn check_folder(&self, path: &StagePath) -> Result<(), Denial> {
+        let seen = |layer: &Layer| {
+            layer.has_read
+                && (path.is_root()
+                    || layer.read.is_match(path.as_str())
+                    || layer.permissions.fs.as_ref().is_some_and(|fs| {
+                        fs.read.iter().chain(&fs.write).any(|pattern| leads_to(path.as_str(), pattern))
+                    }))
+        };
+        match self.layers.iter().find(|layer| !seen(layer)) {
+            None if !self.layers.is_empty() => Ok(()),
+            withheld => Err(self.fs_denial(path, FsAccess::Read, withheld.map(|l| l.party))),
+        }
+    }
+
+    fn fs_denial(&self, path: &StagePath, access: FsAccess, party: Option<Party>) -> Denial {
+        let (verb, field) = match access {
+            FsAccess::Read => ("reading", "read"),
+            FsAccess::Write => ("writing", "write"),
+        };
+        let party = party.unwrap_or(Party::Task);
+        Denial {
+            capability: Capability::Fs,
+            resource: path.to_string(),
+            grant: match party {
+                Party::Manifest => String::new(),
+                Party::Policy | Party::Task => format!("fs: {{ {field}: [\"{}\"] }}", path.as_str()),
+            },
+            reason: format!("{verb} it is not covered by {party}"),
+        }
+    }
+}
+
+/// Whether the folder `path` lies on the way to what `pattern` names: each of its components fits the component of the
+/// pattern at its place, up to the first `**`.
+fn leads_to(path: &str, pattern: &str) -> bool {
+    let mut parts = pattern.split('/');
+    for component in path.split('/') {
+        match parts.next() {
+            None => return false,
+            Some("**") => return true,
+            Some(part) => {
+                let fits = GlobBuilder::new(part).literal_separator(true).build();
+                if !fits.is_ok_and(|glob| glob.compile_matcher().is_match(component)) {
+                    return false;
+                }
+            }
+        }
+    }
+    parts.next().is_some()
+}
+
+/// Compiles file patterns: `*` and `?` within a component, `**` across, `{a,b}`, `[a-z]`; relative to the root, matched
+/// against the whole path. `dir/**` covers the folder `dir` itself too.
+///
+/// # Errors
+/// [`PatternError`] for a pattern that is absolute, has `..`, or does not parse.
+pub fn patterns(list: &[String]) -> Result<GlobSet, PatternError> {
+    let mut set = GlobSetBuilder::new();
+    let error = |pattern: &str, reason: String| PatternError { pattern: pattern.to_owned(), reason };
+    for pattern in list {
+        if pattern.starts_with('/') || pattern.split('/').any(|part| part == ".." || part == ".") || pattern.is_empty()
+        {
+            return Err(error(pattern, "it must be relative to the workspace's root, without `.` and `..`".into()));
+        }
+        let folder = pattern.strip_suffix("/**").filter(|folder| !folder.is_empty());
+        for text in [Some(pattern.as_str()), folder].into_iter().flatten() {
+            let glob = GlobBuilder::new(text).literal_separator(true).backslash_escape(true).build();
+            set.add(glob.map_err(|e| error(pattern, e.kind().to_string()))?);
+        }
+    }
+    set.build().map_err(|e| error(&list.join(", "), e.kind().to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn permissions(read: &[&str], write: &[&str]) -> Permissions {
+        let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
+        Permissions { fs: Some(FsPermissions { read: own(read), write: own(write) }), ..Permissions::default() }
+    }
+
+    fn path(text: &str) -> StagePath {
+        StagePath::new(text).unwrap()
+    }
+
+    #[test]
+    fn nothing_is_granted_by_default() {
+        let nobody = Grant::new([]).unwrap();
+        assert!(nobody.check_fs(&path("a"), FsAccess::Read).is_err());
+        assert!(nobody.check_folder(&StagePath::root()).is_err());
+        let silent = Grant::new([(Party::Task, Permissions::default())]).unwrap();
+        assert!(silent.check_fs(&path("a"), FsAccess::Read).is_err());
+        assert!(silent.check_folder(&StagePath::root()).is_err());
+        assert!(!silent.may_write() && !nobody.may_write());
+    }
+
+    #[test]
+    fn every_layer_has_to_allow() {
+        let grant = Grant::new([
+            (Party::Manifest, permissions(&["**"], &["**"])),
+            (Party::Task, permissions(&["**"], &["src/**"])),
+        ])
+        .unwrap();
+        assert!(grant.check_fs(&path("docs/a.md"), FsAccess::Read).is_ok());
+        assert!(grant.check_fs(&path("src/deep/a.rs"), FsAccess::Write).is_ok());
+        let denial = grant.check_fs(&path("docs/a.md"), FsAccess::Write).unwrap_err();
+        assert_eq!(denial.grant, r#"fs: { write: ["docs/a.md"] }"#);
+        assert_eq!(
+            denial.to_string(),
+            "fs on `docs/a.md` is not granted: writing it is not covered by the task's permissions"
+        );
+    }
+
+    #[test]
+    fn what_the_manifest_does_not_ask_for_no_line_grants() {
+        let grant =
+            Grant::new([(Party::Manifest, permissions(&["**"], &[])), (Party::Task, permissions(&["**"], &["**"]))])
+                .unwrap();
+        let denial = grant.check_fs(&path("a"), FsAccess::Write).unwrap_err();
+        assert_eq!(denial.grant, "");
+        assert!(!grant.may_write());
+    }
+
+    #[test]
+    fn folders_on_the_way_can_be_seen_and_others_not() {
+        let grant = Grant::new([(Party::Task, permissions(&["src/*/api.rs", "docs/**"], &[]))]).unwrap();
+        for seen in ["", "src", "src/net", "docs", "docs/deep"] {
+            assert!(grant.check_folder(&path(seen)).is_ok(), "{seen}");
+        }
+        for hidden in [".git", "src/net/tls", "secrets"] {
+            assert!(grant.check_folder(&path(hidden)).is_err(), "{hidden}");
+        }
+    }
+
+    #[test]
+    fn a_star_stays_within_its_component() {
+        let grant = Grant::new([(Party::Task, permissions(&["src/*.rs"], &[]))]).unwrap();
+        assert!(grant.check_fs(&path("src/a.rs"), FsAccess::Read).is_ok());
+        assert!(grant.check_fs(&path("src/a/b.rs"), FsAccess::Read).is_err());
+        assert!(grant.check_fs(&path("src"), FsAccess::Read).is_err());
+    }
+
+    #[test]
+    fn patterns_cannot_leave_the_workspace() {
+        for bad in ["/etc/**", "../**", "a/../b", "", "a[", "./a"] {
+            assert!(patterns(&[bad.to_owned()]).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! The graph drains, in order, whatever happens.
+
+use super::*;
+use proptest::prelude::*;
+use std::collections::{HashMap, HashSet};
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn id(text: &str) -> TaskId {
+    TaskId::new(text).unwrap()
+}
+
+fn task(text: &str, needs: &[&str]) -> GraphTask {
+    GraphTask {
+        name: name(text),
+        agent: name("a"),
+        needs: needs.iter().map(|n| name(n)).collect(),
+        priority: 0,
+        expands: false,
+    }
+}
+
+fn each(text: &str, needs: &[&str]) -> GraphTask {
+    GraphTask { expands: true, ..task(text, needs) }
+}
+
+fn take(graph: &mut Graph) -> Option<String> {
+    graph.next(|_| true).map(|next| next.task().to_string())
+}
+
+fn complete(graph: &mut Graph, task: &str) -> Vec<TaskChange> {
+    let mut changes = graph.apply(&id(task), TaskEvent::Start).unwrap();
+    changes.extend(graph.apply(&id(task), TaskEvent::Complete).unwrap());
+    changes
+}
+
+fn end(graph: &mut Graph, task: &str, event: TaskEvent) -> Vec<TaskChange> {
+    graph.apply(&id(task), TaskEvent::Start).unwrap();
+    graph.apply(&id(task), TaskEvent::Fail).unwrap();
+    graph.apply(&id(task), event).unwrap()
+}
+
+#[test]
+fn a_cycle_is_named() {
+    let error = Graph::build([task("a", &["c"]), task("b", &["a"]), task("c", &["b"]), task("d", &["a"])]).unwrap_err();
+    assert_eq!(error.to_string(), "these tasks wait for each other: a → c → b → a");
+    let error = Graph::build([task("a", &["a"])]).unwrap_err();
+    assert_eq!(error.to_string(), "these tasks wait for each other: a → a");
+    let error = Graph::build([task("a", &["b"])]).unwrap_err();
+    assert_eq!(error.to_string(), "the task `a` needs `b`, which does not exist");
+}
+
+#[test]
+fn priority_goes_first_then_the_longest_way_then_the_order_of_the_file() {
+    let urgent = GraphTask { priority: 1, ..task("urgent", &[]) };
+    let mut graph =
+        Graph::build([task("short", &[]), task("other", &[]), task("long", &[]), task("end", &["long"]), urgent])
+            .unwrap();
+    let order: Vec<_> = std::iter::from_fn(|| take(&mut graph)).collect();
+    assert_eq!(order, ["urgent", "long", "short", "other"]);
+}
+
+#[test]
+fn an_agent_that_is_busy_lets_others_pass() {
+    let other = GraphTask { agent: name("b"), ..task("late", &[]) };
+    let mut graph = Graph::build([task("early", &[]), other]).unwrap();
+    assert_eq!(graph.next(|agent| agent.as_str() == "b"), Some(Next::Run(id("late"))));
+    assert_eq!(graph.next(|agent| agent.as_str() == "b"), None);
+    assert_eq!(take(&mut graph).unwrap(), "early");
+    graph.put_back(&id("early")).unwrap();
+    assert_eq!(take(&mut graph).unwrap(), "early");
+    assert_eq!(take(&mut graph), None);
+}
+
+#[test]
+fn those_who_need_a_for_each_wait_for_its_last_element() {
+    let mut graph = Graph::build([task("plan", &[]), each("change", &["plan"]), task("test", &["change"])]).unwrap();
+    take(&mut graph).unwrap();
+    complete(&mut graph, "plan");
+    assert_eq!(graph.next(|_| true), Some(Next::Expand(id("change"))));
+    graph.expand(&id("change"), 3).unwrap();
+    assert_eq!(graph.state(&id("change")), Some(TaskState::Running));
+    let elements: Vec<_> = std::iter::from_fn(|| take(&mut graph)).collect();
+    assert_eq!(elements, ["change[0]", "change[1]", "change[2]"]);
+    complete(&mut graph, "change[2]");
+    complete(&mut graph, "change[0]");
+    assert_eq!(take(&mut graph), None);
+    let changes = complete(&mut graph, "change[1]");
+    assert_eq!(changes.last().unwrap().task, id("change"));
+    assert_eq!(take(&mut graph).unwrap(), "test");
+    complete(&mut graph, "test");
+    assert!(graph.is_done());
+    assert_eq!(graph.counts().completed, 6);
+}
+
+#[test]
+fn an_empty_list_completes_at_once() {
+    let mut graph = Graph::build([each("change", &[]), each("test", &["change"])]).unwrap();
+    take(&mut graph).unwrap();
+    let changes = graph.expand(&id("change"), 0).unwrap();
+    assert_eq!(changes.last().unwrap().to, TaskState::Completed);
+    assert_eq!(graph.next(|_| true), Some(Next::Expand(id("test"))));
+}
+
+#[test]
+fn a_failure_cancels_all_that_wait_for_it_and_nothing_else() {
+    let mut graph =
+        Graph::build([task("a", &[]), task("b", &["a"]), task("c", &["b"]), task("d", &[]), task("e", &["d", "c"])])
+            .unwrap();
+    take(&mut graph).unwrap();
+    let changes = end(&mut graph, "a", TaskEvent::GiveUp);
+    let cancelled: HashSet<_> = changes[1..].iter().map(|c| c.task.to_string()).collect();
+    assert_eq!(cancelled, ["b", "c", "e"].map(String::from).into());
+    assert_eq!(take(&mut graph).unwrap(), "d");
+    complete(&mut graph, "d");
+    assert!(graph.is_done());
+}
+
+#[test]
+fn a_for_each_ends_as_the_worst_of_its_elements() {
+    for (event, expected, after) in [
+        (TaskEvent::Skip, TaskState::Completed, TaskState::Pending),
+        (TaskEvent::GiveUp, TaskState::Failed, TaskState::Cancelled),
+        (TaskEvent::Escalate, TaskState::Escalated, TaskState::Pending),
+    ] {
+        let mut graph = Graph::build([each("change", &[]), task("test", &["change"])]).unwrap();
+        graph.expand(&id("change"), 2).unwrap();
+        end(&mut graph, "change[0]", event);
+        assert_eq!(graph.state(&id("change")), Some(TaskState::Running));
+        complete(&mut graph, "change[1]");
+        assert_eq!(graph.state(&id("change")), Some(expected));
+        assert_eq!(graph.state(&id("test")), Some(after));
+    }
+}
+
+#[test]
+fn a_skipped_task_does_not_hold_up_others() {
+    let mut graph = Graph::build([each("maybe", &[]), task("then", &["maybe"])]).unwrap();
+    take(&mut graph).unwrap();
+    graph.apply(&id("maybe"), TaskEvent::Skip).unwrap();
+    assert_eq!(take(&mut graph).unwrap(), "then");
+}
+
+#[test]
+fn a_task_that_is_retried_is_ready_once() {
+    let mut graph = Graph::build([task("a", &[])]).unwrap();
+    // Started without being taken, as when the graph is rebuilt from the record.
+    end(&mut graph, "a", TaskEvent::Retry);
+    assert_eq!(take(&mut graph).unwrap(), "a");
+    assert_eq!(take(&mut graph), None);
+}
+
+#[test]
+fn what_does_not_fit_changes_nothing() {
+    let mut graph = Graph::build([each("change", &[]), task("test", &["change"])]).unwrap();
+    assert!(graph.apply(&id("change"), TaskEvent::Start).is_err());
+    assert!(graph.apply(&id("nobody"), TaskEvent::Start).is_err());
+    assert!(graph.expand(&id("test"), 1).is_err());
+    let error = graph.apply(&id("test"), TaskEvent::Complete).unwrap_err();
+    assert!(error.to_string().contains("`test`"), "{error}");
+    graph.expand(&id("change"), 1).unwrap();
+    assert!(graph.expand(&id("change"), 1).is_err());
+    assert!(graph.apply(&id("change"), TaskEvent::Cancel).is_err());
+    assert_eq!(graph.counts(), Counts { pending: 2, running: 1, ..Counts::default() });
+}
+
+#[test]
+fn a_fan_out_of_many_is_done_in_one_go() {
+    let mut graph = Graph::build([each("change", &[]), task("test", &["change"])]).unwrap();
+    graph.expand(&id("change"), 100_000).unwrap();
+    while let Some(next) = graph.next(|_| true) {
+        graph.apply(next.task(), TaskEvent::Start).unwrap();
+        graph.apply(next.task(), TaskEvent::Complete).unwrap();
+    }
+    assert!(graph.is_done());
+}
+
+#[derive(Debug, Clone)]
+struct Plan {
+    /// For each task: which earlier ones it needs, its priority, its agent, whether it expands and into how many.
+    tasks: Vec<(Vec<prop::sample::Index>, i32, u8, Option<usize>)>,
+    /// What happens to the tasks, in turn.
+    fates: Vec<u8>,
+    parallel: usize,
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    let task =
+        (prop::collection::vec(any::<prop::sample::Index>(), 0..4), -2..3, 0..3_u8, prop::option::of(0..5_usize));
+    (prop::collection::vec(task, 1..30), prop::collection::vec(any::<u8>(), 1..60), 1..5_usize)
+        .prop_map(|(tasks, fates, parallel)| Plan { tasks, fates, parallel })
+}
+
+fn build(plan: &Plan) -> (Graph, Vec<GraphTask>) {
+    let tasks: Vec<GraphTask> = plan
+        .tasks
+        .iter()
+        .enumerate()
+        .map(|(i, (needs, priority, agent, elements))| GraphTask {
+            name: name(&format!("t{i}")),
+            agent: name(&format!("agent{agent}")),
+            needs: if i == 0 { Vec::new() } else { needs.iter().map(|n| name(&format!("t{}", n.index(i)))).collect() },
+            priority: *priority,
+            expands: elements.is_some(),
+        })
+        .collect();
+    (Graph::build(tasks.clone()).unwrap(), tasks)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Without a failure every task of every graph is completed or skipped, none before what it needs, none twice.
+    #[test]
+    fn graphs_drain_in_order(plan in plans()) {
+        let (mut graph, tasks) = build(&plan);
+        let mut running: Vec<TaskId> = Vec::new();
+        let mut started = HashSet::new();
+        let mut fates = plan.fates.iter().cycle();
+        let mut failures: HashMap<TaskId, u32> = HashMap::new();
+        loop {
+            while running.len() < plan.parallel {
+                let Some(next) = graph.next(|_| true) else { break };
+                let task = &tasks[next.task().name()[1..].parse::<usize>().unwrap()];
+                for need in &task.needs {
+                    prop_assert!(graph.state(&TaskId::single(need)).unwrap().satisfies());
+                }
+                match &next {
+                    Next::Expand(id) => {
+                        let index: usize = id.name()[1..].parse().unwrap();
+                        graph.expand(id, plan.tasks[index].3.unwrap()).unwrap();
+                    }
+                    Next::Run(id) if fates.next().unwrap() % 5 == 0 => {
+                        graph.apply(id, TaskEvent::Skip).unwrap();
+                    }
+                    Next::Run(id) => {
+                        graph.apply(id, TaskEvent::Start).unwrap();
+                        prop_assert!(started.insert(id.clone()), "{id} started twice");
+                        running.push(id.clone());
+                    }
+                }
+            }
+            if running.is_empty() {
+                break;
+            }
+            let id = running.swap_remove(usize::from(*fates.next().unwrap()) % running.len());
+            let failed = failures.entry(id.clone()).or_default();
+            if fates.next().unwrap() % 4 == 0 && *failed < 2 {
+                *failed += 1;
+                graph.apply(&id, TaskEvent::Fail).unwrap();
+                graph.apply(&id, TaskEvent::Retry).unwrap();
+                started.remove(&id);
+            } else {
+                graph.apply(&id, TaskEvent::Complete).unwrap();
+            }
+        }
+        prop_assert!(graph.is_done());
+        prop_assert!(graph.tasks().all(|(_, state)| state.satisfies()));
+        let expected: usize = plan.tasks.len() + plan.tasks.iter().filter_map(|t| t.3).sum::<usize>();
+        let counts = graph.counts();
+        prop_assert_eq!(counts.completed + counts.skipped, expected);
+    }
+
+    /// With failures the graph still comes to rest, and nothing ran that waits for what failed.
+    #[test]
+    fn failing_graphs_come_to_rest(plan in plans()) {
+        let (mut graph, tasks) = build(&plan);
+        let mut fates = plan.fates.iter().cycle();
+        while let Some(next) = graph.next(|_| true) {
+            match &next {
+                Next::Expand(id) => {
+                    let index: usize = id.name()[1..].parse().unwrap();
+                    graph.expand(id, plan.tasks[index].3.unwrap()).unwrap();
+                }
+                Next::Run(id) => {
+                    graph.apply(id, TaskEvent::Start).unwrap();
+                    match fates.next().unwrap() % 6 {
+                        0 => { graph.apply(id, TaskEvent::Fail).unwrap(); graph.apply(id, TaskEvent::GiveUp).unwrap(); }
+                        1 => { graph.apply(id, TaskEvent::Cancel).unwrap(); }
+                        2 => { graph.apply(id, TaskEvent::Fail).unwrap(); graph.apply(id, TaskEvent::Escalate).unwrap(); }
+                        _ => { graph.apply(id, TaskEvent::Complete).unwrap(); }
+                    }
+                }
+            }
+        }
+        let mut counted = Counts::default();
+        for (_, state) in graph.tasks() {
+            *counted.of(state) += 1;
+        }
+        prop_assert_eq!(counted, graph.counts());
+        prop_assert_eq!(counted.running, 0);
+        for task in &tasks {
+            let state = graph.state(&TaskId::single(&task.name)).unwrap();
+            let needs: Vec<_> = task.needs.iter().map(|n| graph.state(&TaskId::single(n)).unwrap()).collect();
+            if needs.iter().any(|n| matches!(n, TaskState::Failed | TaskState::Cancelled)) {
+                prop_assert_eq!(state, TaskState::Cancelled);
+            } else if needs.iter().all(|n| n.satisfies()) {
+                prop_assert!(state.is_final());
+            } else {
+                prop_assert_eq!(state, TaskState::Pending);
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The words of Longhaul, as types.
+//!
+//! This crate is pure: it opens no file, reads no clock, draws no random number and knows no executor. All other host
+//! crates depend on it, and it depends on none of them; what two of them must agree on without knowing each other
+//! (a stage, an attempt, an action, a journal entry) is said here once.
+
+pub mod action;
+pub mod attempt;
+pub mod clock;
+pub mod digest;
+pub mod entry;
+pub mod grant;
+pub mod graph;
+pub mod id;
+pub mod incident;
+pub mod manifest;
+pub mod path;
+pub mod stage;
+pub mod state;
+pub mod units;
+pub mod workflow;

@@ -1,0 +1,218 @@
+//! The state machines of runs and tasks: for each one enum of states, one of events, one total transition function.
+//!
+//! ```text
+//!             start            complete
+//!   pending ────────► running ─────────► completed
+//!      ▲  │              │ fail
+//!      │  │ skip         ▼
+//!      │  └──► skipped ◄─ failing ──give-up──► failed
+//!      └──────retry───────┘      └─escalate──► escalated          any open state ──cancel──► cancelled
+//! ```
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Where a task stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskState {
+    /// Not started, or waiting for its next attempt.
+    Pending,
+    /// An attempt is under way.
+    Running,
+    /// An attempt failed, and what to do about it is being decided.
+    Failing,
+    /// Done; its changes are part of the workspace.
+    Completed,
+    /// Left out, because of its condition or by a decision.
+    Skipped,
+    /// Given up.
+    Failed,
+    /// Handed to a person.
+    Escalated,
+    /// Cancelled.
+    Cancelled,
+}
+
+/// What happens to a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskEvent {
+    /// An attempt begins.
+    Start,
+    /// The attempt succeeded and is committed.
+    Complete,
+    /// The attempt failed.
+    Fail,
+    /// It is to be tried again.
+    Retry,
+    /// It is to be left out.
+    Skip,
+    /// It is given up.
+    GiveUp,
+    /// It is handed to a person.
+    Escalate,
+    /// The run is being cancelled.
+    Cancel,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunState {
+    /// Tasks are being worked on.
+    Running,
+    /// All tasks are done, and the result is being put into the user's folder.
+    Applying,
+    /// Done, and the result is where it belongs.
+    Completed,
+    /// A task was given up.
+    Failed,
+    /// A person has to look: the run is in safe mode, with everything kept.
+    Escalated,
+    /// A budget is used up; it can be resumed after raising it.
+    Exhausted,
+    /// Cancelled.
+    Cancelled,
+}
+
+/// What happens to a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunEvent {
+    /// No task is left, and none failed.
+    Finish,
+    /// The result is in the user's folder.
+    Apply,
+    /// A task was given up.
+    Fail,
+    /// A task was handed to a person, or the result cannot be applied as it is.
+    Escalate,
+    /// A budget is used up.
+    Exhaust,
+    /// The operator cancels it.
+    Cancel,
+}
+
+/// An event that its state does not allow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a {what} that is {state} cannot {event}")]
+pub struct IllegalTransition {
+    /// `task` or `run`.
+    pub what: &'static str,
+    /// The state it is in.
+    pub state: String,
+    /// The event.
+    pub event: String,
+}
+
+impl TaskState {
+    /// The state after `event`.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`] where this state does not allow it.
+    pub fn after(self, event: TaskEvent) -> Result<TaskState, IllegalTransition> {
+        use {TaskEvent as E, TaskState as S};
+        match (self, event) {
+            (S::Pending, E::Start) => Ok(S::Running),
+            (S::Pending | S::Failing, E::Skip) => Ok(S::Skipped),
+            (S::Running, E::Complete) => Ok(S::Completed),
+            (S::Running, E::Fail) => Ok(S::Failing),
+            (S::Failing, E::Retry) => Ok(S::Pending),
+            (S::Failing, E::GiveUp) => Ok(S::Failed),
+            (S::Failing, E::Escalate) => Ok(S::Escalated),
+            (S::Pending | S::Running | S::Failing, E::Cancel) => Ok(S::Cancelled),
+            _ => Err(IllegalTransition { what: "task", state: self.to_string(), event: name_of(&event) }),
+        }
+    }
+
+    /// Whether nothing more will happen to it.
+    pub fn is_final(self) -> bool {
+        !matches!(self, TaskState::Pending | TaskState::Running | TaskState::Failing)
+    }
+
+    /// Whether tasks that need it may go on.
+    pub fn satisfies(self) -> bool {
+        matches!(self, TaskState::Completed | TaskState::Skipped)
+    }
+}
+
+impl RunState {
+    /// The state after `event`.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`] where this state does not allow it.
+    pub fn after(self, event: RunEvent) -> Result<RunState, IllegalTransition> {
+        use {RunEvent as E, RunState as S};
+        match (self, event) {
+            (S::Running, E::Finish) => Ok(S::Applying),
+            (S::Applying, E::Apply) => Ok(S::Completed),
+            (S::Running, E::Fail) => Ok(S::Failed),
+            (S::Running | S::Applying, E::Escalate) => Ok(S::Escalated),
+            (S::Running, E::Exhaust) => Ok(S::Exhausted),
+            (S::Running, E::Cancel) => Ok(S::Cancelled),
+            _ => Err(IllegalTransition { what: "run", state: self.to_string(), event: name_of(&event) }),
+        }
+    }
+
+    /// Whether nothing more will happen to it by itself.
+    pub fn is_final(self) -> bool {
+        !matches!(self, RunState::Running | RunState::Applying)
+    }
+}
+
+impl fmt::Display for TaskState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&name_of(self))
+    }
+}
+
+impl fmt::Display for RunState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&name_of(self))
+    }
+}
+
+/// The name that a state or event has in records.
+fn name_of(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_is_retried_completes() {
+        let mut state = TaskState::Pending;
+        for event in [TaskEvent::Start, TaskEvent::Fail, TaskEvent::Retry, TaskEvent::Start, TaskEvent::Complete] {
+            assert!(!state.is_final());
+            state = state.after(event).unwrap();
+        }
+        assert_eq!(state, TaskState::Completed);
+        assert!(state.is_final() && state.satisfies());
+    }
+
+    #[test]
+    fn final_states_allow_nothing() {
+        use TaskEvent as E;
+        let all = [E::Start, E::Complete, E::Fail, E::Retry, E::Skip, E::GiveUp, E::Escalate, E::Cancel];
+        for state in
+            [TaskState::Completed, TaskState::Skipped, TaskState::Failed, TaskState::Escalated, TaskState::Cancelled]
+        {
+            for event in all {
+                assert!(state.after(event).is_err(), "{state} {event:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_illegal_event_is_told_in_words() {
+        let error = TaskState::Completed.after(TaskEvent::GiveUp).unwrap_err();
+        assert_eq!(error.to_string(), "a task that is completed cannot give-up");
+        assert!(RunState::Completed.after(RunEvent::Cancel).is_err());
+    }
+}

@@ -1,0 +1,265 @@
+//! A workflow as the host uses it: checked, complete, with every default filled in.
+//!
+//! Nothing here can be half right: a [`Workflow`] is only made by [`parse`](super::parse), so its names resolve, its
+//! graph has no cycle, its expressions parse and mention only what is there, and each task carries the limits and
+//! permissions that really hold for it.
+
+use super::expr::{EvaluationError, Expression, Scope, Template};
+use crate::attempt::Limits;
+use crate::grant::Permissions;
+use crate::id::Name;
+use crate::path::StagePath;
+use crate::units::{Bytes, Fuel};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// The version of the workflow format that this host reads.
+pub const VERSION: u64 = 1;
+
+/// A definition: objective, tasks, agents, permissions, recovery, budget.
+#[derive(Debug, Clone)]
+pub struct Workflow {
+    /// What it is called.
+    pub name: Name,
+    /// What a run of it is for; may hold expressions over `inputs`.
+    pub objective: Template,
+    /// The Markdown body of a `WORKFLOW.md`; empty for other files.
+    pub prompt: String,
+    /// What a run can be given, by name.
+    pub inputs: BTreeMap<String, InputSpec>,
+    /// What a run may use up.
+    pub budget: Budget,
+    /// How many tasks run at a time.
+    pub concurrency: Concurrency,
+    /// When restore points are made and how many are kept.
+    pub checkpoints: Checkpoints,
+    /// Where the files are.
+    pub workspace: WorkspaceSpec,
+    /// The agents, by name.
+    pub agents: BTreeMap<Name, AgentSpec>,
+    /// The strategies that `recovery` and the tasks name, by name.
+    pub strategies: BTreeMap<Name, StrategySpec>,
+    /// The tasks in the order of the file.
+    pub tasks: IndexMap<Name, TaskSpec>,
+    /// What has to hold at the end for the objective to count as met.
+    pub done_when: Option<Expression>,
+}
+
+/// An input of a workflow.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InputSpec {
+    /// The value where a run gives none; an input without one has to be given.
+    pub default: Option<Value>,
+    /// What it is for.
+    pub description: String,
+}
+
+/// What a run may use up. When one part is used up the run stops cleanly and can be resumed after raising it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Wall time.
+    pub wall_time: Duration,
+    /// Tokens of language models, read and written.
+    pub tokens: Option<u64>,
+    /// What models cost.
+    pub money: Option<Money>,
+    /// Computing of all attempts.
+    pub fuel: Option<Fuel>,
+    /// Bytes that the run's state may take on disk.
+    pub disk: Option<Bytes>,
+}
+
+impl Default for Budget {
+    /// 7 h 30 min of wall time, nothing else limited.
+    fn default() -> Self {
+        Self { wall_time: Duration::from_secs(27_000), tokens: None, money: None, fuel: None, disk: None }
+    }
+}
+
+/// An amount of money in millionths of the operator's currency.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Money(pub u64);
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:02}", self.0 / 1_000_000, self.0 % 1_000_000 / 10_000)
+    }
+}
+
+/// How many tasks run at a time. An agent can have a bound of its own, see [`AgentSpec::max`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Concurrency {
+    /// In the whole run.
+    pub max: u32,
+}
+
+impl Default for Concurrency {
+    /// 3 tasks.
+    fn default() -> Self {
+        Self { max: 3 }
+    }
+}
+
+/// When restore points are made, and what they may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checkpoints {
+    /// The time between two of them.
+    pub every: Duration,
+    /// How many of the newest are kept.
+    pub keep: u32,
+    /// The disk space of all of them.
+    pub max_disk: Bytes,
+}
+
+impl Default for Checkpoints {
+    /// Every 15 minutes, the newest 3, 300 MB.
+    fn default() -> Self {
+        Self { every: Duration::from_secs(900), keep: 3, max_disk: Bytes(300_000_000) }
+    }
+}
+
+/// Where the files are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WorkspaceSpec {
+    /// The workspace's root, relative to the workflow file's folder; none means what the operator says, or that folder.
+    pub root: Option<String>,
+    /// Folders with derived files: not versioned, kept warm from stage to stage.
+    pub caches: Vec<StagePath>,
+    /// File patterns that are not versioned, beside those of `.gitignore`.
+    pub ignore: Vec<String>,
+}
+
+/// Which plugin is meant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PluginRef {
+    /// A bundled or installed one, by name.
+    Named(Name),
+    /// A component file, relative to the workflow file's folder.
+    File(String),
+}
+
+impl fmt::Display for PluginRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PluginRef::Named(name) => name.fmt(f),
+            PluginRef::File(path) => f.write_str(path),
+        }
+    }
+}
+
+/// An agent: a plugin with its configuration.
+#[derive(Debug, Clone)]
+pub struct AgentSpec {
+    /// The plugin.
+    pub plugin: PluginRef,
+    /// Its configuration, a JSON object; may hold expressions over `inputs`.
+    pub config: Template,
+    /// How many tasks it works on at a time; none means as many as the run may have.
+    pub max: Option<u32>,
+}
+
+/// A recovery strategy: a plugin with its configuration.
+#[derive(Debug, Clone)]
+pub struct StrategySpec {
+    /// The plugin.
+    pub plugin: PluginRef,
+    /// Its configuration, a JSON object; may hold expressions over `inputs`.
+    pub config: Template,
+}
+
+/// A task.
+#[derive(Debug, Clone)]
+pub struct TaskSpec {
+    /// Who works on it; a key of [`Workflow::agents`].
+    pub agent: Name,
+    /// Tasks that have to end well first; keys of [`Workflow::tasks`].
+    pub needs: Vec<Name>,
+    /// A list: the task is done once for each of its elements, as `item` with its `index`.
+    pub for_each: Option<Template>,
+    /// What has to hold for the task to be done at all; otherwise it is skipped. Written as `if`.
+    pub condition: Option<Expression>,
+    /// Its input, a JSON object with expressions inside.
+    pub with: Template,
+    /// What it may do: the workflow's permissions with each field that the task sets replaced by the task's.
+    pub permissions: Permissions,
+    /// What bounds one attempt: the defaults, the workflow's, the agent's, the task's, each over the one before.
+    pub limits: Limits,
+    /// Higher goes first; 0 is usual.
+    pub priority: i32,
+    /// The most attempts.
+    pub attempts: u32,
+    /// Whether this task's success is what a rollback is validated by.
+    pub verify: bool,
+    /// The strategies to ask when an attempt fails, in turn; keys of [`Workflow::strategies`].
+    pub recovery: Vec<Name>,
+}
+
+/// The most elements of a `for_each`.
+pub const MAX_ELEMENTS: usize = 100_000;
+
+impl TaskSpec {
+    /// The elements that the task is done for; none where it has no `for_each` and is done once.
+    ///
+    /// # Errors
+    /// [`EvaluationError`] where the expression has no value, or one that is not a list of at most [`MAX_ELEMENTS`].
+    pub fn elements(&self, scope: &Scope<'_>) -> Result<Option<Vec<Value>>, EvaluationError> {
+        let Some(template) = &self.for_each else { return Ok(None) };
+        let reason = match template.evaluate(scope)? {
+            Value::Array(list) if list.len() <= MAX_ELEMENTS => return Ok(Some(list)),
+            Value::Array(list) => format!("`for_each` has {} elements, more than {MAX_ELEMENTS}", list.len()),
+            other => format!("`for_each` takes a list, and this is {}", super::path::kind(&other)),
+        };
+        let source_text = template.as_expression().map_or_else(|| "for_each".into(), |e| e.source().into());
+        Err(EvaluationError { source_text, reason })
+    }
+}
+
+/// The strategies of a workflow that names none.
+pub const DEFAULT_RECOVERY: [&str; 3] = ["retry-jitter", "rollback-validate", "escalate"];
+
+/// The most attempts of a task of a workflow that says nothing about it.
+pub const DEFAULT_ATTEMPTS: u32 = 3;
+
+/// Inputs that do not fit a workflow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InputError {
+    /// One is given that the workflow does not have.
+    #[error("the workflow has no input `{name}`; {known}")]
+    Unknown {
+        /// Its name.
+        name: String,
+        /// Which ones there are, in words.
+        known: String,
+    },
+    /// One without a default is not given.
+    #[error("the input `{name}` has no default; give it, as in `--input {name}=VALUE`")]
+    Missing {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl Workflow {
+    /// The inputs of a run: those given, and the defaults of all others.
+    ///
+    /// # Errors
+    /// [`InputError`] where one is unknown or missing.
+    pub fn inputs(&self, mut given: BTreeMap<String, Value>) -> Result<serde_json::Map<String, Value>, InputError> {
+        if let Some(name) = given.keys().find(|name| !self.inputs.contains_key(*name)) {
+            let known = super::near::known("inputs", self.inputs.keys());
+            return Err(InputError::Unknown { name: name.clone(), known });
+        }
+        let mut inputs = serde_json::Map::new();
+        for (name, spec) in &self.inputs {
+            let value = given.remove(name).or_else(|| spec.default.clone());
+            inputs.insert(name.clone(), value.ok_or_else(|| InputError::Missing { name: name.clone() })?);
+        }
+        Ok(inputs)
+    }
+}

@@ -1,0 +1,336 @@
+//! What a workflow file says, before anything is checked.
+//!
+//! These types are the file format: the parser reads them and the JSON Schema for editors is made of them, so the two
+//! cannot disagree. The documentation of a field is what an editor shows for it; what a value means is decided in
+//! [`check`](super::check).
+
+use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
+use serde_json::Value;
+use std::borrow::Cow;
+use std::fmt;
+
+/// A Longhaul workflow: an objective, the agents that pursue it, and the tasks that they do.
+///
+/// Texts may hold expressions, as in `${{ tasks.plan.chunks }}`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Longhaul workflow", rename = "Workflow")]
+pub(super) struct RawWorkflow {
+    /// The version of the file format: 1.
+    pub version: u64,
+    /// The workflow's name: letters, digits, `_` and `-`.
+    pub name: String,
+    /// What a run is for, in a sentence. Every agent is told.
+    pub objective: Option<String>,
+    /// What a run can be given, by name; used as `inputs.NAME`.
+    #[serde(default)]
+    pub inputs: IndexMap<String, Option<RawInput>>,
+    /// What holds for all tasks that do not say otherwise.
+    pub defaults: Option<RawDefaults>,
+    /// What a run may use up. It stops cleanly when a part is used up, and can be resumed after raising it.
+    pub budget: Option<RawBudget>,
+    /// How many tasks run at a time.
+    pub concurrency: Option<RawConcurrency>,
+    /// When restore points are made, and how many are kept.
+    pub checkpoints: Option<RawCheckpoints>,
+    /// Where the files are.
+    pub workspace: Option<RawWorkspace>,
+    /// The agents by name, each a plugin with its configuration.
+    #[serde(default)]
+    pub agents: IndexMap<String, RawAgent>,
+    /// Recovery strategies by name, each a plugin with its configuration. Only needed for those with a configuration.
+    #[serde(default)]
+    pub strategies: IndexMap<String, RawStrategy>,
+    /// What tasks may do. What is not mentioned is denied.
+    pub permissions: Option<RawPermissions>,
+    /// The strategies to ask when a task fails, in turn. Usually retry-jitter, rollback-validate, escalate.
+    pub recovery: Option<Vec<String>>,
+    /// The tasks by name.
+    pub tasks: IndexMap<String, Option<RawTask>>,
+    /// An expression that has to hold at the end for the objective to count as met.
+    pub done_when: Option<String>,
+}
+
+/// An input.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Input")]
+pub(super) struct RawInput {
+    /// The value where a run gives none. Without it, every run has to give one.
+    pub default: Option<Value>,
+    /// What it is for.
+    #[serde(default)]
+    pub description: String,
+}
+
+/// What holds for all tasks that do not say otherwise.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Defaults")]
+pub(super) struct RawDefaults {
+    /// The agent.
+    pub agent: Option<String>,
+    /// The wall time of one attempt, as in `30m`.
+    pub timeout: Option<String>,
+    /// How often a task is tried.
+    pub retry: Option<RawRetry>,
+    /// What bounds one attempt.
+    pub limits: Option<RawLimits>,
+}
+
+/// How often a task is tried.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Retry")]
+pub(super) struct RawRetry {
+    /// The most attempts, 1 to 100; 3 where nothing is said.
+    pub attempts: u32,
+}
+
+/// What a run may use up.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Budget")]
+pub(super) struct RawBudget {
+    /// Wall time, as in `7h30m`, which is the default.
+    pub wall_time: Option<String>,
+    /// Tokens of language models, read and written, as in `2_000_000`.
+    pub tokens: Option<Quantity>,
+    /// What models may cost, as in `12.50`, in the currency of the operator's price list.
+    pub money: Option<Quantity>,
+    /// Computing of all attempts, as in `50G`.
+    pub fuel: Option<Quantity>,
+    /// Disk space of the run's state, as in `2GB`.
+    pub disk: Option<Quantity>,
+}
+
+/// How many tasks run at a time.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Concurrency")]
+pub(super) struct RawConcurrency {
+    /// In the whole run; 3 where nothing is said.
+    pub max: Option<u32>,
+}
+
+/// When restore points are made, and how many are kept.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Checkpoints")]
+pub(super) struct RawCheckpoints {
+    /// The time between two of them, as in `15m`, which is the default.
+    pub every: Option<String>,
+    /// How many of the newest are kept; 3 where nothing is said.
+    pub keep: Option<u32>,
+    /// The disk space of all of them, as in `300MB`, which is the default.
+    pub max_disk: Option<Quantity>,
+}
+
+/// Where the files are.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Workspace")]
+pub(super) struct RawWorkspace {
+    /// The root, relative to this file; `--workspace` on the command line goes first.
+    pub root: Option<String>,
+    /// Folders with derived files, as `target`: not versioned, and kept warm from task to task.
+    #[serde(default)]
+    pub caches: Vec<String>,
+    /// File patterns that are not versioned, beside those of `.gitignore`.
+    #[serde(default)]
+    pub ignore: Vec<String>,
+}
+
+/// An agent: a plugin with its configuration.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Agent")]
+pub(super) struct RawAgent {
+    /// A bundled or installed plugin by name, or a component file as in `./my-agent.wasm`, relative to this file.
+    pub plugin: String,
+    /// The plugin's configuration, see `longhaul plugin inspect`.
+    pub config: Option<Value>,
+    /// What bounds one attempt of this agent.
+    pub limits: Option<RawLimits>,
+    /// How many tasks it works on at a time.
+    pub max: Option<u32>,
+}
+
+/// A recovery strategy: a plugin with its configuration.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Strategy")]
+pub(super) struct RawStrategy {
+    /// A bundled or installed plugin by name, or a component file, relative to this file.
+    pub plugin: String,
+    /// The plugin's configuration, see `longhaul plugin inspect`.
+    pub config: Option<Value>,
+}
+
+/// A task.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Task")]
+pub(super) struct RawTask {
+    /// Who works on it; the default agent where nothing is said.
+    pub agent: Option<String>,
+    /// The tasks that have to end well first: one name or a list.
+    #[serde(default)]
+    pub needs: Names,
+    /// A list or an expression for one: the task is done once for each element, as `item` with its `index`.
+    pub for_each: Option<Value>,
+    /// An expression: where it does not hold, the task is skipped. Seen once, before `for_each`.
+    #[serde(rename = "if")]
+    pub condition: Option<String>,
+    /// What the agent is given: an object, with expressions inside.
+    #[serde(rename = "with")]
+    pub input: Option<Value>,
+    /// What the task may do. A field given here replaces that of the workflow.
+    pub permissions: Option<RawPermissions>,
+    /// The wall time of one attempt, as in `30m`.
+    pub timeout: Option<String>,
+    /// Higher goes first; 0 where nothing is said.
+    #[serde(default)]
+    pub priority: i32,
+    /// How often it is tried.
+    pub retry: Option<RawRetry>,
+    /// Whether this task tells if the work is right, as tests do; a rollback is validated by it.
+    #[serde(default)]
+    pub verify: bool,
+    /// The strategies to ask when it fails, in turn.
+    pub recovery: Option<Vec<String>>,
+    /// What bounds one attempt.
+    pub limits: Option<RawLimits>,
+}
+
+/// What bounds one attempt.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Limits")]
+pub(super) struct RawLimits {
+    /// Computing, as in `50G`; about one unit for each instruction.
+    pub fuel: Option<Quantity>,
+    /// Memory, as in `256MiB`.
+    pub memory: Option<Quantity>,
+    /// Wall time of one host call, as in `30s`.
+    pub call_time: Option<String>,
+    /// Bytes that one host call may carry, as in `16MiB`.
+    pub call_bytes: Option<Quantity>,
+    /// Open handles at a time.
+    pub handles: Option<u32>,
+    /// Table elements.
+    pub table_elements: Option<u32>,
+    /// Bytes written to the stage, as in `1GiB`.
+    pub disk: Option<Quantity>,
+    /// Files, folders and links made in the stage.
+    pub files: Option<u64>,
+    /// Bytes of log lines that are kept, as in `1MiB`.
+    pub log: Option<Quantity>,
+}
+
+/// What tasks may do. What is not mentioned is denied.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Permissions")]
+pub(super) struct RawPermissions {
+    /// Files of the workspace, by pattern.
+    pub fs: Option<RawFiles>,
+    /// Commands, each by the beginning of its argument vector, as in `[["cargo", "test"]]`.
+    pub exec: Option<Vec<Vec<String>>>,
+    /// Hosts that may be asked over HTTP, as in `https://api.example.com/v1/*`.
+    pub http: Option<Vec<String>>,
+    /// Models of the operator's list, by name.
+    pub model: Option<Vec<String>>,
+    /// Memory scopes: `task`, `run`, `workflow`.
+    pub memory: Option<Vec<String>>,
+    /// Topics and tasks that may be written to.
+    pub messages: Option<Vec<String>>,
+    /// Agents that child tasks may be given to.
+    pub tasks: Option<Vec<String>>,
+    /// What people may be asked for: `ask`, `approve`.
+    pub human: Option<Vec<String>>,
+}
+
+/// Patterns of files, relative to the workspace's root, as in `src/**`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Files")]
+pub(super) struct RawFiles {
+    /// May be read.
+    #[serde(default)]
+    pub read: Vec<String>,
+    /// May be written, made, renamed and removed.
+    #[serde(default)]
+    pub write: Vec<String>,
+}
+
+/// A count or a size as it is written: `2_000_000`, `50G`, `300MB`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Quantity(pub String);
+
+impl JsonSchema for Quantity {
+    fn schema_name() -> Cow<'static, str> {
+        "Quantity".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A count or a size: `2_000_000`, `50G`, `300MB`, `64MiB`.",
+            "type": ["string", "number"],
+        })
+    }
+}
+
+/// One name or a list of names.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    pub names: Vec<String>,
+    /// Whether it was written as a list.
+    pub is_list: bool,
+}
+
+impl JsonSchema for Names {
+    fn schema_name() -> Cow<'static, str> {
+        "Names".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "One name or a list of names.",
+            "type": ["string", "array"],
+            "items": { "type": "string" },
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NamesVisitor;
+
+        impl<'de> Visitor<'de> for NamesVisitor {
+            type Value = Names;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("one name or a list of names")
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<Names, E> {
+                Ok(Names { names: vec![name.to_owned()], is_list: false })
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Names, A::Error> {
+                let mut names = Vec::new();
+                while let Some(name) = list.next_element()? {
+                    names.push(name);
+                }
+                Ok(Names { names, is_list: true })
+            }
+        }
+
+        deserializer.deserialize_any(NamesVisitor)
+    }
+}

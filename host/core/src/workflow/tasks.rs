@@ -1,0 +1,423 @@
+//! Checks of tasks: who works on them, what they need, what their expressions mention.
+
+use super::check::{Checker, at};
+use super::expr::{Expression, RUN_FIELDS, Template};
+use super::model::{AgentSpec, DEFAULT_ATTEMPTS, DEFAULT_RECOVERY, InputSpec, PluginRef, StrategySpec, TaskSpec};
+use super::path::{Path, Root, Step};
+use super::raw::{Names, RawDefaults, RawLimits, RawPermissions, RawTask};
+use super::source::FieldPath;
+use crate::attempt::Limits;
+use crate::grant::Permissions;
+use crate::graph::find_cycle;
+use crate::id::Name;
+use indexmap::IndexMap;
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+/// The most tasks that a file may hold; a `for_each` makes more of them at run time.
+const MAX_TASKS: usize = 2_000;
+/// The most attempts that can be asked for.
+const MAX_ATTEMPTS: u32 = 100;
+
+/// What the tasks of a workflow have in common.
+pub(super) struct Surroundings<'a> {
+    pub inputs: &'a BTreeMap<String, InputSpec>,
+    pub agents: &'a BTreeMap<Name, AgentSpec>,
+    pub agent_limits: BTreeMap<Name, (FieldPath, Option<RawLimits>)>,
+    pub defaults: RawDefaults,
+    pub permissions: Option<RawPermissions>,
+    pub recovery: Option<Vec<String>>,
+}
+
+/// What the tasks inherit, checked.
+struct Inherited {
+    agent: Option<Name>,
+    limits: BTreeMap<Name, Limits>,
+    attempts: u32,
+    permissions: Permissions,
+    recovery: Vec<Name>,
+}
+
+/// Where an expression stands, which decides what it can see.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    With { for_each: bool },
+    ForEach,
+    Condition,
+    DoneWhen,
+}
+
+impl Surroundings<'_> {
+    /// Checks the tasks; the strategies that they name are added to `strategies`.
+    pub(super) fn check(
+        self,
+        checker: &mut Checker<'_>,
+        raw: IndexMap<String, Option<RawTask>>,
+        strategies: &mut BTreeMap<Name, StrategySpec>,
+    ) -> IndexMap<Name, TaskSpec> {
+        let inherited = self.inherited(checker, strategies);
+        if raw.is_empty() {
+            checker.error(at!["tasks"], "the workflow has no tasks", "add one, as in `review: { agent: reviewer }`");
+        }
+        if raw.len() > MAX_TASKS {
+            let message = format!("the workflow has {} tasks, more than {MAX_TASKS}", raw.len());
+            checker.error(at!["tasks"], message, "let a `for_each` make them, or an agent spawn them");
+            return IndexMap::new();
+        }
+        let names: Vec<String> = raw.keys().cloned().collect();
+        let known: HashSet<&str> = names.iter().map(String::as_str).collect();
+        let mut tasks = IndexMap::new();
+        for (text, task) in raw {
+            let Some(name) = checker.name_key(at!["tasks", &text], &text) else { continue };
+            let mut task = task.unwrap_or_default();
+            let needs = std::mem::take(&mut task.needs);
+            let needs = check_needs(checker, &name, needs, &known, &names);
+            let spec = self.task(checker, &name, task, needs, &inherited, strategies);
+            tasks.insert(name, spec);
+        }
+        if check_cycles(checker, &tasks) {
+            for (name, task) in &tasks {
+                self.check_expressions(checker, name, task, &tasks);
+            }
+        }
+        tasks
+    }
+
+    fn agent_names(&self) -> Vec<&str> {
+        self.agents.keys().map(Name::as_str).collect()
+    }
+
+    fn inherited(&self, checker: &mut Checker<'_>, strategies: &mut BTreeMap<Name, StrategySpec>) -> Inherited {
+        let agent = match &self.defaults.agent {
+            Some(text) => self.agent(checker, at!["defaults", "agent"], text),
+            None if self.agents.len() == 1 => self.agents.keys().next().cloned(),
+            None => None,
+        };
+        let mut common = checker.limits(at!["defaults", "limits"], self.defaults.limits.as_ref(), Limits::default());
+        if let Some(text) = &self.defaults.timeout {
+            common.time = checker.duration(at!["defaults", "timeout"], text).unwrap_or(common.time);
+        }
+        let limits = self
+            .agent_limits
+            .iter()
+            .map(|(name, (path, raw))| (name.clone(), checker.limits(path, raw.as_ref(), common.clone())));
+        let limits = limits.collect();
+        let attempts = self.defaults.retry.as_ref().map_or(DEFAULT_ATTEMPTS, |retry| retry.attempts);
+        check_attempts(checker, at!["defaults", "retry", "attempts"], attempts);
+        let permissions = self.permissions.clone().unwrap_or_default();
+        let permissions = checker.permissions(at!["permissions"], permissions, self.agent_names());
+        let recovery = self.recovery.clone().unwrap_or_else(|| DEFAULT_RECOVERY.map(String::from).to_vec());
+        let recovery = check_recovery(checker, at!["recovery"], recovery, strategies);
+        Inherited { agent, limits, attempts, permissions, recovery }
+    }
+
+    fn agent(&self, checker: &mut Checker<'_>, path: &[String], text: &str) -> Option<Name> {
+        let found = Name::new(text).ok().filter(|name| self.agents.contains_key(name));
+        if found.is_none() {
+            checker.unknown(path, "agent", text, self.agent_names());
+        }
+        found
+    }
+
+    fn task(
+        &self,
+        checker: &mut Checker<'_>,
+        name: &Name,
+        raw: RawTask,
+        needs: Vec<Name>,
+        inherited: &Inherited,
+        strategies: &mut BTreeMap<Name, StrategySpec>,
+    ) -> TaskSpec {
+        let RawTask {
+            agent,
+            needs: _,
+            for_each,
+            condition,
+            input,
+            permissions,
+            timeout,
+            priority,
+            retry,
+            verify,
+            recovery,
+            limits,
+        } = raw;
+        let field = |field: &str| -> FieldPath { at!["tasks", name.as_str(), field].to_vec() };
+        let agent = match agent {
+            Some(text) => self.agent(checker, &field("agent"), &text),
+            None => {
+                if inherited.agent.is_none() && self.defaults.agent.is_none() {
+                    checker.key_error(
+                        at!["tasks", name.as_str()],
+                        "nobody works on this task",
+                        "add `agent:` here, or under `defaults:` for all tasks",
+                    );
+                }
+                inherited.agent.clone()
+            }
+        };
+        let base = agent.as_ref().and_then(|agent| inherited.limits.get(agent)).cloned().unwrap_or_default();
+        let mut effective = checker.limits(&field("limits"), limits.as_ref(), base);
+        if let Some(text) = timeout {
+            effective.time = checker.duration(&field("timeout"), &text).unwrap_or(effective.time);
+        }
+        if effective.time < Duration::from_secs(1) {
+            checker.error(&field("timeout"), "a task has at least a second", "write `1s` or more");
+        }
+        if let Some(retry) = &retry {
+            check_attempts(checker, at!["tasks", name.as_str(), "retry", "attempts"], retry.attempts);
+        }
+        let attempts = retry.map_or(inherited.attempts, |retry| retry.attempts);
+        let permissions = match permissions {
+            Some(raw) => {
+                let own = checker.permissions(&field("permissions"), raw, self.agent_names());
+                inherited.permissions.overridden_by(&own)
+            }
+            None => inherited.permissions.clone(),
+        };
+        let recovery = match recovery {
+            Some(list) => check_recovery(checker, &field("recovery"), list, strategies),
+            None => inherited.recovery.clone(),
+        };
+        let with = match input {
+            None => Template::default(),
+            Some(value) if value.is_object() => checker.template(&field("with"), value),
+            // One expression may stand for the whole object.
+            Some(value) if value.is_string() => {
+                let template = checker.template(&field("with"), value);
+                if template.as_expression().is_none() {
+                    checker.error(
+                        &field("with"),
+                        "what a task is given is an object",
+                        "write it as `{ field: value }`",
+                    );
+                }
+                template
+            }
+            Some(_) => {
+                checker.error(&field("with"), "what a task is given is an object", "write it as `{ field: value }`");
+                Template::default()
+            }
+        };
+        let for_each = for_each.map(|value| {
+            let template = checker.template(&field("for_each"), value);
+            let is_usable = template.is_list() || template.as_expression().is_some();
+            // A template that had errors stands as an empty object, and has been told of.
+            if !is_usable && template.as_literal().is_none_or(|v| !v.as_object().is_some_and(serde_json::Map::is_empty))
+            {
+                checker.error(
+                    &field("for_each"),
+                    "`for_each` takes a list",
+                    "write one, as in `[a, b]`, or one expression, as in `${{ tasks.plan.chunks }}`",
+                );
+            }
+            template
+        });
+        let condition = condition.and_then(|text| checker.expression(&field("if"), &text));
+        TaskSpec {
+            // Without an agent there is an error, and this name is never used.
+            agent: agent.unwrap_or_else(|| name.clone()),
+            needs,
+            for_each,
+            condition,
+            with,
+            permissions,
+            limits: effective,
+            priority,
+            attempts,
+            verify,
+            recovery,
+        }
+    }
+
+    fn check_expressions(
+        &self,
+        checker: &mut Checker<'_>,
+        name: &Name,
+        task: &TaskSpec,
+        tasks: &IndexMap<Name, TaskSpec>,
+    ) {
+        let place = Place::With { for_each: task.for_each.is_some() };
+        let mut found: Vec<(FieldPath, &Expression, Place)> = Vec::new();
+        let templates = [("with", Some(&task.with), place), ("for_each", task.for_each.as_ref(), Place::ForEach)];
+        for (field, template, place) in templates {
+            for (inner, expression) in template.into_iter().flat_map(Template::expressions) {
+                let path = at!["tasks", name.as_str(), field].iter().cloned().chain(inner).collect();
+                found.push((path, expression, place));
+            }
+        }
+        if let Some(expression) = &task.condition {
+            found.push((at!["tasks", name.as_str(), "if"].to_vec(), expression, Place::Condition));
+        }
+        if found.is_empty() {
+            return;
+        }
+        let before = ancestors(task, tasks);
+        for (path, expression, place) in found {
+            for used in expression.paths() {
+                check_path(checker, &path, used, place, self.inputs, |checker, other| {
+                    if !tasks.contains_key(other) {
+                        checker.unknown(&path, "task", other.as_str(), tasks.keys().map(Name::as_str));
+                    } else if other == name {
+                        checker.error(
+                            &path,
+                            format!("the task `{name}` mentions its own result"),
+                            "use that of another task",
+                        );
+                    } else if !before.contains(other) {
+                        let message = format!("`{used}` is mentioned, but `{name}` does not wait for `{other}`");
+                        checker.error(&path, message, format!("add `needs: {other}` to the task `{name}`"));
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// Checks what `done_when` mentions.
+pub(super) fn check_done_when(
+    checker: &mut Checker<'_>,
+    expression: &Expression,
+    tasks: &IndexMap<Name, TaskSpec>,
+    inputs: &BTreeMap<String, InputSpec>,
+) {
+    for used in expression.paths() {
+        check_path(checker, at!["done_when"], used, Place::DoneWhen, inputs, |checker, other| {
+            if !tasks.contains_key(other) {
+                checker.unknown(at!["done_when"], "task", other.as_str(), tasks.keys().map(Name::as_str));
+            }
+        });
+    }
+}
+
+fn check_path(
+    checker: &mut Checker<'_>,
+    path: &[String],
+    used: &Path,
+    place: Place,
+    inputs: &BTreeMap<String, InputSpec>,
+    task: impl FnOnce(&mut Checker<'_>, &Name),
+) {
+    match &used.root {
+        Root::Inputs | Root::Run => check_facts(checker, path, used, inputs),
+        Root::Task(other) => task(checker, other),
+        Root::Item | Root::Index => {
+            let hint = match place {
+                Place::With { for_each: true } => return,
+                Place::With { for_each: false } => "add `for_each` to the task, or use something else",
+                Place::ForEach => "the list has to be known before its elements are",
+                Place::Condition => {
+                    "`if` is seen once for the whole task; leave elements out of the list, as in `list.filter(e, …)`"
+                }
+                Place::DoneWhen => "use the outputs of tasks",
+            };
+            checker.error(path, format!("there is no `{used}` here"), hint);
+        }
+    }
+}
+
+/// Checks that an input or a fact about the run exists.
+pub(super) fn check_facts(
+    checker: &mut Checker<'_>,
+    path: &[String],
+    used: &Path,
+    inputs: &BTreeMap<String, InputSpec>,
+) {
+    let Some(Step::Field(field)) = used.steps.first() else { return };
+    match used.root {
+        Root::Inputs if !inputs.contains_key(field) => {
+            checker.unknown(path, "input", field, inputs.keys().map(String::as_str));
+        }
+        Root::Run if !RUN_FIELDS.contains(&field.as_str()) => checker.unknown(path, "run field", field, RUN_FIELDS),
+        _ => {}
+    }
+}
+
+fn check_needs(
+    checker: &mut Checker<'_>,
+    name: &Name,
+    raw: Names,
+    known: &HashSet<&str>,
+    names: &[String],
+) -> Vec<Name> {
+    let mut needs: Vec<Name> = Vec::new();
+    for (i, text) in raw.names.iter().enumerate() {
+        let mut path = at!["tasks", name.as_str(), "needs"].to_vec();
+        if raw.is_list {
+            path.push(i.to_string());
+        }
+        match Name::new(text.as_str()).ok().filter(|need| known.contains(need.as_str())) {
+            Some(need) if needs.contains(&need) => {
+                checker.error(&path, format!("`{need}` is needed twice"), "remove one of the two");
+            }
+            Some(need) => needs.push(need),
+            None => checker.unknown(&path, "task", text, names.iter().map(String::as_str)),
+        }
+    }
+    needs
+}
+
+/// Whether the tasks have no cycle; names the first one otherwise.
+fn check_cycles(checker: &mut Checker<'_>, tasks: &IndexMap<Name, TaskSpec>) -> bool {
+    let edges: Vec<Vec<usize>> =
+        tasks.values().map(|task| task.needs.iter().filter_map(|need| tasks.get_index_of(need)).collect()).collect();
+    let Some(cycle) = find_cycle(&edges) else { return true };
+    let names: Vec<&str> = cycle.iter().filter_map(|i| tasks.get_index(*i)).map(|(name, _)| name.as_str()).collect();
+    let Some(first) = names.first() else { return true };
+    // The last one in the chain closes the circle.
+    let shown = match names.len() {
+        0..=12 => names.join(" → "),
+        _ => format!("{} → … ({} more)", names[..12].join(" → "), names.len() - 12),
+    };
+    checker.error(
+        at!["tasks", *first, "needs"],
+        format!("these tasks wait for each other: {shown} → {first}"),
+        "remove one of these `needs`",
+    );
+    false
+}
+
+/// All tasks that have ended when `task` starts.
+fn ancestors<'a>(task: &'a TaskSpec, tasks: &'a IndexMap<Name, TaskSpec>) -> HashSet<&'a Name> {
+    let mut before = HashSet::new();
+    let mut open: Vec<&Name> = task.needs.iter().collect();
+    while let Some(name) = open.pop() {
+        if before.insert(name) {
+            open.extend(tasks.get(name).into_iter().flat_map(|task| &task.needs));
+        }
+    }
+    before
+}
+
+fn check_attempts(checker: &mut Checker<'_>, path: &[String], attempts: u32) {
+    if !(1..=MAX_ATTEMPTS).contains(&attempts) {
+        checker.error(path, "a task is tried at least once", format!("write a number from 1 to {MAX_ATTEMPTS}"));
+    }
+}
+
+/// The names of strategies; those that are not declared become plugins of that name.
+fn check_recovery(
+    checker: &mut Checker<'_>,
+    path: &[String],
+    list: Vec<String>,
+    strategies: &mut BTreeMap<Name, StrategySpec>,
+) -> Vec<Name> {
+    let mut names: Vec<Name> = Vec::new();
+    for (i, text) in list.into_iter().enumerate() {
+        let path: FieldPath = path.iter().cloned().chain([i.to_string()]).collect();
+        match Name::new(text) {
+            Err(error) => checker.error(&path, error.to_string(), "write the name of a strategy, as in `retry-jitter`"),
+            Ok(name) if names.contains(&name) => {
+                checker.error(&path, format!("`{name}` is there twice"), "remove one of the two");
+            }
+            Ok(name) => {
+                strategies.entry(name.clone()).or_insert_with(|| StrategySpec {
+                    plugin: PluginRef::Named(name.clone()),
+                    config: Template::default(),
+                });
+                names.push(name);
+            }
+        }
+    }
+    names
+}

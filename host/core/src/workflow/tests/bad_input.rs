@@ -1,0 +1,399 @@
+//! Each bad input gets an error that names line, column and field, and says what to do.
+
+use super::super::error::WorkflowError;
+use super::super::parse::{MAX_BYTES, parse};
+use super::DESIGN;
+use proptest::prelude::*;
+
+fn errors(text: &str) -> Vec<WorkflowError> {
+    parse("a.workflow.yaml", text).map(|_| panic!("accepted:\n{text}")).unwrap_err().0
+}
+
+/// The design's workflow with one thing changed; it has to have that thing.
+fn changed(from: &str, to: &str) -> String {
+    assert!(DESIGN.contains(from), "{from}");
+    DESIGN.replacen(from, to, 1)
+}
+
+/// The one error of the changed workflow has this field, message and hint, and points at `at`.
+#[track_caller]
+fn expect(from: &str, to: &str, at: &str, field: &str, message: &str, hint: &str) {
+    let text = changed(from, to);
+    let errors = errors(&text);
+    let error = &errors[0];
+    let shown = error.to_string();
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    assert_eq!(error.field, field, "{shown}");
+    assert_eq!(error.message, message, "{shown}");
+    assert!(error.hint.contains(hint), "{shown}");
+    let line = text.lines().nth(error.line as usize - 1).unwrap();
+    let rest: String = line.chars().skip(error.column as usize - 1).collect();
+    assert!(rest.starts_with(at), "{shown}\npoints at {rest:?}, not at {at:?}");
+}
+
+#[test]
+fn an_unknown_field() {
+    expect(
+        "priority: 3",
+        "priorty: 3",
+        "priorty",
+        "tasks.test.priorty",
+        "unknown field `priorty`",
+        "did you mean `priority`?",
+    );
+    expect(
+        "budget: {",
+        "colour: {",
+        "colour",
+        "colour",
+        "unknown field `colour`",
+        "remove it; known fields here: version, name",
+    );
+}
+
+#[test]
+fn a_cycle() {
+    expect(
+        "plan:   { agent: planner",
+        "plan:   { needs: test, agent: planner",
+        "test",
+        "tasks.plan.needs",
+        "these tasks wait for each other: plan → test → change → plan",
+        "remove one of these `needs`",
+    );
+    expect(
+        "{ needs: plan,",
+        "{ needs: change,",
+        "change",
+        "tasks.change.needs",
+        "these tasks wait for each other: change → change",
+        "remove one",
+    );
+}
+
+#[test]
+fn a_missing_need() {
+    expect(
+        "needs: [change]",
+        "needs: [chance]",
+        "chance",
+        "tasks.test.needs[0]",
+        "there is no task `chance`",
+        "did you mean `change`? known tasks: plan, change, test",
+    );
+}
+
+#[test]
+fn an_unknown_agent() {
+    expect(
+        "agent: tester",
+        "agent: robot",
+        "robot",
+        "tasks.test.agent",
+        "there is no agent `robot`",
+        "known agents: codemod, planner, tester",
+    );
+    expect(
+        "agent: codemod,",
+        "agent: codmod,",
+        "codmod",
+        "defaults.agent",
+        "there is no agent `codmod`",
+        "did you mean `codemod`?",
+    );
+    expect("agent: codemod, ", "", "change", "tasks.change", "nobody works on this task", "add `agent:` here");
+}
+
+#[test]
+fn a_bad_duration_or_size() {
+    expect(
+        "timeout: 5m",
+        "timeout: 5 minutes",
+        "5 minutes",
+        "tasks.test.timeout",
+        "`5 minutes` is not a duration",
+        "write it like `30s`, `15m`",
+    );
+    expect("timeout: 5m", "timeout: 30", "30", "tasks.test.timeout", "`30` is not a duration", "write it like");
+    expect("wall_time: 1h", "wall_time: 0s", "0s", "budget.wall_time", "the time is zero", "`30m`");
+    expect("memory: 64MiB", "memory: lots", "lots", "agents.codemod.limits.memory", "`lots` is not a size", "`64MiB`");
+    expect("tokens: 2_000_000", "tokens: -1", "-1", "budget.tokens", "`-1` is not a count", "`500k`");
+    expect(
+        "money: 12.5",
+        "money: a fortune",
+        "a fortune",
+        "budget.money",
+        "`a fortune` is not an amount of money",
+        "`12.50`",
+    );
+    expect("attempts: 2", "attempts: 0", "0", "defaults.retry.attempts", "a task is tried at least once", "1 to 100");
+    expect("max: 4", "max: 0", "0", "concurrency.max", "the number of parallel tasks is 1 to 1024", "range");
+}
+
+#[test]
+fn for_each_on_something_else_than_a_list() {
+    expect(
+        "for_each: \"${{ tasks.plan.chunks }}\"",
+        "for_each: 7",
+        "7",
+        "tasks.change.for_each",
+        "`for_each` takes a list",
+        "as in `${{ tasks.plan.chunks }}`",
+    );
+    expect(
+        "for_each: \"${{ tasks.plan.chunks }}\"",
+        "for_each: \"all of ${{ tasks.plan.chunks }}\"",
+        "\"all of",
+        "tasks.change.for_each",
+        "`for_each` takes a list",
+        "one expression",
+    );
+}
+
+#[test]
+fn expressions_that_cannot_be() {
+    let error = errors(&changed("tasks.test.status ==", "tasks.test.status = =")).remove(0);
+    assert_eq!((error.line, error.field.as_str()), (23, "done_when"), "{error}");
+    assert!(error.message.starts_with("an expression does not parse"), "{error}");
+    expect(
+        "${{ item }}",
+        "${{ itm }}",
+        "itm",
+        "tasks.change.with.chunk",
+        "there is no variable `itm`",
+        "did you mean `item`?",
+    );
+    expect(
+        "${{ item }}",
+        "${{ item",
+        "${{ item",
+        "tasks.change.with.chunk",
+        "an expression is not closed",
+        "write `}}` behind it",
+    );
+    expect(
+        "glob: \"src/**/*.rs\"",
+        "glob: \"${{ item }}\"",
+        "\"${{ item",
+        "tasks.plan.with.glob",
+        "there is no `item` here",
+        "add `for_each`",
+    );
+    expect(
+        "${{ inputs.since }}",
+        "${{ inputs.sinc }}",
+        "Replace",
+        "objective",
+        "there is no input `sinc`",
+        "did you mean `since`?",
+    );
+    expect(
+        "chunk: 30m",
+        "chunk: \"${{ tasks.plan.size }}\"",
+        "\"${{",
+        "agents.planner.config.chunk",
+        "`tasks.plan.size` is not known here, because this is read before any task runs",
+        "only `inputs` and `run` are",
+    );
+}
+
+#[test]
+fn a_need_that_is_mentioned_and_not_declared() {
+    expect(
+        "{ needs: plan, for_each",
+        "{ for_each",
+        "\"${{ tasks.plan",
+        "tasks.change.for_each",
+        "`tasks.plan.chunks` is mentioned, but `change` does not wait for `plan`",
+        "add `needs: plan` to the task `change`",
+    );
+    expect(
+        "tasks.test.status ==",
+        "tasks.tests.status ==",
+        "\"${{",
+        "done_when",
+        "there is no task `tests`",
+        "did you mean `test`?",
+    );
+}
+
+#[test]
+fn a_name_that_is_there_twice_or_is_none() {
+    let error = errors(&changed("  test:   {", "  plan:   {")).remove(0);
+    assert_eq!((error.line, error.message.as_str()), (22, "`plan` is there twice"), "{error}");
+    assert_eq!(error.hint, "remove or rename one of the two");
+    expect(
+        "name: modernise",
+        "name: all of it",
+        "all of it",
+        "name",
+        "`all of it` is not a name: a letter or `_`, then letters, digits, `_` and `-`, at most 64",
+        "rename",
+    );
+    expect(
+        "[ patient, escalate ]",
+        "[ patient, patient ]",
+        "patient ]",
+        "recovery[1]",
+        "`patient` is there twice",
+        "remove",
+    );
+}
+
+#[test]
+fn a_version_of_another_time() {
+    expect(
+        "version: 1",
+        "version: 2",
+        "2",
+        "version",
+        "version 2 of the workflow format is not supported",
+        "write `version: 1`",
+    );
+    let error = errors(&changed("version: 1\n", "")).remove(0);
+    assert_eq!(
+        (error.message.as_str(), error.hint.as_str()),
+        ("the field `version` is missing", "add `version:` here")
+    );
+}
+
+#[test]
+fn permissions_that_cannot_be_enforced() {
+    expect(
+        "write: [\"src/**\"]",
+        "write: [\"../**\"]",
+        "\"../**\"",
+        "permissions.fs.write[0]",
+        "`../**` is not a file pattern: it must be relative to the workspace's root, without `.` and `..`",
+        "`src/**`",
+    );
+    expect(
+        "[[\"cargo\", \"test\"]]",
+        "[[]]",
+        "[]",
+        "tasks.test.permissions.exec[0]",
+        "a command has no program",
+        "cargo",
+    );
+    expect(
+        "exec: [[\"cargo\", \"test\"]]",
+        "memory: [runs]",
+        "runs",
+        "tasks.test.permissions.memory[0]",
+        "there is no memory scope `runs`",
+        "did you mean `run`?",
+    );
+    expect(
+        "exec: [[\"cargo\", \"test\"]]",
+        "http: [\"*\"]",
+        "\"*\"",
+        "tasks.test.permissions.http[0]",
+        "an address does not name its host",
+        "https://",
+    );
+}
+
+#[test]
+fn all_errors_are_told_in_the_order_of_the_file() {
+    let text = changed("timeout: 20m", "timeout: soon")
+        .replace("agent: tester", "agent: robot")
+        .replace("needs: plan", "needs: plam");
+    let found: Vec<_> = errors(&text).into_iter().map(|e| (e.line, e.field)).collect();
+    let fields: Vec<_> = found.iter().map(|(_, field)| field.as_str()).collect();
+    assert_eq!(fields, ["defaults.timeout", "tasks.change.needs", "tasks.change.for_each", "tasks.test.agent"]);
+    assert!(found.iter().map(|(line, _)| line).is_sorted());
+}
+
+#[test]
+fn an_error_reads_well() {
+    let error = &errors(&changed("agent: tester", "agent: testr"))[0];
+    assert_eq!(
+        error.to_string(),
+        "a.workflow.yaml:22:37: there is no agent `testr` (at tasks.test.agent)\n   \
+         22 |   test:   { needs: [change], agent: testr, permissions: { exec: [[\"cargo\", \"test\"]] }, verify: true, timeout: 5m, priority: 3 }\n      \
+         |                                     ^\n  hint: did you mean `tester`? known agents: codemod, planner, tester"
+    );
+    let json = serde_json::to_value(error).unwrap();
+    assert_eq!((json["line"].as_u64(), json["field"].as_str()), (Some(22), Some("tasks.test.agent")));
+}
+
+#[test]
+fn an_error_does_not_speak_to_the_terminal() {
+    let error = errors("version: 1\nname: \"\\e[31m\u{9b}1m\"\ntasks: {}\n").remove(0).to_string();
+    assert!(!error.chars().any(|c| c.is_control() && c != '\n'), "{error:?}");
+}
+
+#[test]
+fn what_is_no_workflow_at_all() {
+    for text in [
+        "",
+        "\n\n",
+        "# nothing\n",
+        "[]",
+        "a: [",
+        "\t",
+        "- 1\n- 2\n",
+        "version: 1\n---\nversion: 1\n",
+        "\"\\u0000\"",
+        "*a",
+        "{{}}: 1",
+        "null",
+    ] {
+        let errors = errors(text);
+        assert!(
+            !errors[0].message.is_empty() && !errors[0].hint.is_empty() && errors[0].line >= 1,
+            "{text:?}: {errors:?}"
+        );
+    }
+}
+
+#[test]
+fn bombs_are_refused_quickly() {
+    let huge = format!("name: {}", "x".repeat(MAX_BYTES));
+    let mut laughs = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    for i in 1..12 {
+        let list = vec![format!("*a{}", i - 1); 9].join(", ");
+        laughs.push_str(&format!("a{i}: &a{i} [{list}]\n"));
+    }
+    let deep = format!("inputs: {{ a: {{ default: {}{} }} }}", "[".repeat(10_000), "]".repeat(10_000));
+    let deep_block: String = (0..2_000).map(|i| format!("{}a:\n", " ".repeat(i))).collect();
+    for text in [
+        huge,
+        laughs.clone(),
+        format!("version: 1\nname: x\ninputs: {{ a: {{ default: *a11 }} }}\n{laughs}"),
+        deep,
+        deep_block,
+    ] {
+        assert!(!errors(&text).is_empty());
+    }
+    let many: String = (0..3_000).map(|i| format!("  t{i}: {{}}\n")).collect();
+    let error = errors(&format!("version: 1\nname: x\nagents: {{ r: {{ plugin: r }} }}\ntasks:\n{many}")).remove(0);
+    assert!(error.message.contains("more than 2000"), "{error}");
+}
+
+#[test]
+fn a_long_chain_is_fine() {
+    let tasks: String = (1..2_000).map(|i| format!("  t{i}: {{ needs: t{} }}\n", i - 1)).collect();
+    let text = format!("version: 1\nname: x\nagents: {{ r: {{ plugin: r }} }}\ntasks:\n  t0: {{}}\n{tasks}");
+    assert_eq!(super::good(&text).tasks.len(), 2_000);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Whatever is done to a file, reading it ends with a workflow or with errors that point into it.
+    #[test]
+    fn a_damaged_file_does_not_panic(from in 0..1200_usize, length in 0..40_usize, with in "[a-z:{}\\[\\]\"'$&*!|>#, \n-]{0,12}") {
+        let mut text: Vec<char> = DESIGN.chars().collect();
+        let from = from.min(text.len());
+        let to = (from + length).min(text.len());
+        text.splice(from..to, with.chars());
+        let text: String = text.into_iter().collect();
+        for file in ["a.workflow.yaml", "a.md"] {
+            if let Err(errors) = parse(file, &text) {
+                prop_assert!(!errors.0.is_empty());
+                prop_assert!(errors.0.iter().all(|e| e.line <= text.lines().count() as u64 + 1));
+            }
+        }
+    }
+}

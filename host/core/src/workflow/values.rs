@@ -1,0 +1,135 @@
+//! Checks of single values: durations, sizes, limits, permissions.
+
+use super::check::{Checker, at};
+use super::model::Money;
+use super::raw::{Quantity, RawLimits, RawPermissions};
+use crate::attempt::Limits;
+use crate::grant::{self, FsPermissions, Permissions};
+use crate::units::{Bytes, Fuel, parse_count, parse_duration, parse_size};
+use std::time::Duration;
+
+impl Checker<'_> {
+    /// A span of time greater than zero.
+    pub(super) fn duration(&mut self, path: &[String], text: &str) -> Option<Duration> {
+        match parse_duration(text) {
+            Ok(span) if !span.is_zero() => Some(span),
+            Ok(_) => {
+                self.error(path, "the time is zero", "write how long it may take, as in `30m`");
+                None
+            }
+            Err(error) => {
+                self.text_error(path, 0, &error.to_string());
+                None
+            }
+        }
+    }
+
+    /// A count.
+    pub(super) fn count(&mut self, path: &[String], text: Option<&Quantity>) -> Option<u64> {
+        parse_count(&text?.0).map_err(|error| self.text_error(path, 0, &error.to_string())).ok()
+    }
+
+    /// A size.
+    pub(super) fn size(&mut self, path: &[String], text: Option<&Quantity>) -> Option<Bytes> {
+        parse_size(&text?.0).map_err(|error| self.text_error(path, 0, &error.to_string())).ok()
+    }
+
+    /// An amount of money: a whole number, and at most six digits behind a point.
+    pub(super) fn money(&mut self, path: &[String], text: Option<&Quantity>) -> Option<Money> {
+        let text = text?.0.trim();
+        let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+        let digits = |text: &str| (1..=12).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole) || !digits(part) || part.len() > 6 {
+            let shown: String = text.chars().take(80).collect();
+            self.error(path, format!("`{shown}` is not an amount of money"), "write it like `12.50`");
+            return None;
+        }
+        let millionths = whole.parse::<u64>().ok()? * 1_000_000 + format!("{part:0<6}").parse::<u64>().ok()?;
+        Some(Money(millionths))
+    }
+
+    /// `limits` with what `raw` sets.
+    pub(super) fn limits(&mut self, path: &[String], raw: Option<&RawLimits>, mut limits: Limits) -> Limits {
+        let Some(raw) = raw else { return limits };
+        let RawLimits { fuel, memory, call_time, call_bytes, handles, table_elements, disk, files, log } = raw;
+        let field = |name: &str| -> Vec<String> { path.iter().cloned().chain([name.to_owned()]).collect() };
+        if let Some(fuel) = self.count(&field("fuel"), fuel.as_ref()) {
+            limits.fuel = Fuel(fuel);
+        }
+        let sizes: [(&str, &Option<Quantity>, &mut Bytes); 4] = [
+            ("memory", memory, &mut limits.memory),
+            ("call_bytes", call_bytes, &mut limits.call_bytes),
+            ("disk", disk, &mut limits.disk),
+            ("log", log, &mut limits.log),
+        ];
+        for (name, text, limit) in sizes {
+            *limit = self.size(&field(name), text.as_ref()).unwrap_or(*limit);
+        }
+        if let Some(text) = call_time {
+            limits.call_time = self.duration(&field("call_time"), text).unwrap_or(limits.call_time);
+        }
+        limits.handles = handles.unwrap_or(limits.handles);
+        limits.table_elements = table_elements.unwrap_or(limits.table_elements);
+        limits.files = files.unwrap_or(limits.files);
+        limits
+    }
+
+    /// Permissions as the grant takes them. What cannot be enforced is an error.
+    pub(super) fn permissions<'k>(
+        &mut self,
+        path: &[String],
+        raw: RawPermissions,
+        agents: impl IntoIterator<Item = &'k str> + Clone,
+    ) -> Permissions {
+        let RawPermissions { fs, exec, http, model, memory, messages, tasks, human } = raw;
+        let field = |steps: &[String]| -> Vec<String> { path.iter().chain(steps).cloned().collect() };
+        if let Some(fs) = &fs {
+            for (name, list) in [("read", &fs.read), ("write", &fs.write)] {
+                for (i, pattern) in list.iter().enumerate() {
+                    if let Err(error) = grant::patterns(std::slice::from_ref(pattern)) {
+                        let path = field(at!["fs", name, i.to_string()]);
+                        self.error(&path, error.to_string(), "write it like `src/**`");
+                    }
+                }
+            }
+        }
+        for (i, argv) in exec.iter().flatten().enumerate() {
+            if argv.first().is_none_or(String::is_empty) {
+                let path = field(at!["exec", i.to_string()]);
+                self.error(&path, "a command has no program", "write it like `[\"cargo\", \"test\"]`");
+            }
+        }
+        for (i, url) in http.iter().flatten().enumerate() {
+            let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+            if host.is_none_or(|host| host.is_empty() || host.starts_with(['/', '*'])) {
+                let path = field(at!["http", i.to_string()]);
+                self.error(&path, "an address does not name its host", "write it like `https://api.example.com/v1/*`");
+            }
+        }
+        let closed: [(&str, &Option<Vec<String>>, &[&str]); 2] =
+            [("memory", &memory, &["task", "run", "workflow"]), ("human", &human, &["ask", "approve"])];
+        for (name, list, known) in closed {
+            for (i, word) in list.iter().flatten().enumerate() {
+                if !known.contains(&word.as_str()) {
+                    let what = if name == "memory" { "memory scope" } else { "question kind" };
+                    self.unknown(&field(at![name, i.to_string()]), what, word, known.iter().copied());
+                }
+            }
+        }
+        for (i, agent) in tasks.iter().flatten().enumerate() {
+            if !agents.clone().into_iter().any(|known| known == agent) {
+                self.unknown(&field(at!["tasks", i.to_string()]), "agent", agent, agents.clone());
+            }
+        }
+        Permissions {
+            fs: fs.map(|fs| FsPermissions { read: fs.read, write: fs.write }),
+            exec,
+            http,
+            model,
+            memory,
+            messages,
+            tasks,
+            human,
+        }
+    }
+}
