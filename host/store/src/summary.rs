@@ -1,0 +1,134 @@
+//! A run in a few numbers, kept beside its journal so that listing runs reads no entries.
+//!
+//! [`Summary::apply`] is the only place that knows how an entry counts; the journal alone rebuilds a summary by
+//! applying it to every entry.
+
+use longhaul_core::digest::Digest;
+use longhaul_core::entry::{Entry, Record};
+use longhaul_core::state::{RunState, TaskState};
+use longhaul_core::units::{Bytes, Fuel, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A run in a few numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Summary {
+    /// Entries in the journal.
+    pub entries: u64,
+    /// Where the run stands; none before its first entry.
+    pub state: Option<RunState>,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it reached a final state; none while it is under way.
+    pub ended: Option<Timestamp>,
+    /// When its newest entry was made.
+    pub last: Timestamp,
+    /// The workspace version that it has reached.
+    pub version: Option<Digest>,
+    /// Its tasks by state.
+    pub tasks: TaskCounts,
+    /// Attempts begun.
+    pub attempts: u64,
+    /// Actions recorded; consecutive reads or writes on one handle are one.
+    pub actions: u64,
+    /// Actions that were refused.
+    pub denials: u64,
+    /// Failed attempts.
+    pub incidents: u64,
+    /// Computing of all ended attempts.
+    pub fuel: Fuel,
+    /// The most linear memory of any ended attempt.
+    pub memory: Bytes,
+    /// Changes of paths in all commits.
+    pub changes: u64,
+    /// Files written or removed in the user's folder; none where nothing was applied yet.
+    pub applied: Option<u64>,
+}
+
+/// Tasks by state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "each field counts the tasks in the state of its name")]
+pub struct TaskCounts {
+    pub pending: u64,
+    pub running: u64,
+    pub failing: u64,
+    pub completed: u64,
+    pub skipped: u64,
+    pub failed: u64,
+    pub escalated: u64,
+    pub cancelled: u64,
+}
+
+impl TaskCounts {
+    /// Tasks in any state.
+    pub fn total(&self) -> u64 {
+        let open = self.pending + self.running + self.failing;
+        open + self.completed + self.skipped + self.failed + self.escalated + self.cancelled
+    }
+
+    /// Tasks in `state`.
+    pub fn of(&self, state: TaskState) -> u64 {
+        let mut counts = *self;
+        *counts.slot(state)
+    }
+
+    fn slot(&mut self, state: TaskState) -> &mut u64 {
+        match state {
+            TaskState::Pending => &mut self.pending,
+            TaskState::Running => &mut self.running,
+            TaskState::Failing => &mut self.failing,
+            TaskState::Completed => &mut self.completed,
+            TaskState::Skipped => &mut self.skipped,
+            TaskState::Failed => &mut self.failed,
+            TaskState::Escalated => &mut self.escalated,
+            TaskState::Cancelled => &mut self.cancelled,
+        }
+    }
+}
+
+impl Summary {
+    /// Counts an entry.
+    pub fn apply(&mut self, record: &Record) {
+        self.entries += 1;
+        self.last = self.last.max(record.at);
+        match &record.entry {
+            Entry::RunStarted { base, .. } => {
+                self.state = Some(RunState::Running);
+                self.started = record.at;
+                self.version = Some(*base);
+            }
+            Entry::TaskPlanned { .. } => self.tasks.pending += 1,
+            Entry::TaskChanged { from, to } => {
+                let before = self.tasks.slot(*from);
+                *before = before.saturating_sub(1);
+                *self.tasks.slot(*to) += 1;
+            }
+            Entry::AttemptStarted { .. } => self.attempts += 1,
+            Entry::Action(action) => {
+                self.actions += 1;
+                self.denials += u64::from(action.is_denied());
+            }
+            Entry::AttemptEnded { usage, .. } => {
+                self.fuel += usage.fuel;
+                self.memory = self.memory.max(usage.memory);
+            }
+            Entry::Committed { version, changes, .. } => {
+                self.version = Some(*version);
+                self.changes += changes.len() as u64;
+            }
+            Entry::IncidentRaised(_) => self.incidents += 1,
+            Entry::RunChanged { to, .. } => {
+                self.state = Some(*to);
+                self.ended = to.is_final().then_some(record.at);
+            }
+            Entry::Applied { files, .. } => self.applied = Some(self.applied.unwrap_or(0) + files),
+            Entry::PluginUsed { .. } | Entry::Log { .. } | Entry::Progress { .. } | Entry::Decided { .. } => {}
+        }
+    }
+
+    /// Counts an entry of a kind that this version does not know.
+    pub fn apply_unknown(&mut self) {
+        self.entries += 1;
+    }
+}

@@ -1,0 +1,10 @@
+//! What users of the journal rely on, through its public face: order, durability, bytes kept exactly, clear errors.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
+mod crash;
+mod faults;
+mod golden;
+mod order;
+mod reading;
+mod samples;

@@ -1,0 +1,144 @@
+//! Records for tests: one of each kind, and small ones to append in numbers.
+
+use longhaul_core::action::{Action, ActionResult};
+use longhaul_core::attempt::{Limits, LogLevel, Outcome, Usage};
+use longhaul_core::digest::Digest;
+use longhaul_core::entry::{Change, ChangeKind, Entry, Record};
+use longhaul_core::grant::{Capability, FsPermissions, Party, Permissions};
+use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
+use longhaul_core::incident::{Decision, Incident, IncidentClass, Problem};
+use longhaul_core::manifest::PluginKind;
+use longhaul_core::path::StagePath;
+use longhaul_core::state::{RunState, TaskState};
+use longhaul_core::units::{Bytes, Fuel, Timestamp};
+use longhaul_store::{EntryKind, Journal, Options, StateLock};
+use std::path::Path;
+use std::time::Duration;
+
+pub(crate) const START: Timestamp = Timestamp(1_795_152_862_125);
+
+pub(crate) fn journal(folder: &Path) -> Journal {
+    Journal::open(StateLock::acquire(folder, START, "test").unwrap(), Options::default()).unwrap()
+}
+
+pub(crate) fn run_id(text: &str) -> RunId {
+    RunId::new(text).unwrap()
+}
+
+pub(crate) fn record(task: Option<&str>, entry: Entry) -> Record {
+    Record { at: START, task: task.map(|task| TaskId::new(task).unwrap()), attempt: task.map(|_| 2), entry }
+}
+
+pub(crate) fn started(run: &str) -> Record {
+    record(
+        None,
+        Entry::RunStarted {
+            run: run_id(run),
+            workflow: "modernise".into(),
+            source: "version: 1\nname: modernise\n".into(),
+            base: Digest::of(b"base"),
+            host: "0.1.0".into(),
+            isolation: vec!["landlock".into()],
+        },
+    )
+}
+
+pub(crate) fn note(text: impl Into<String>) -> Record {
+    record(Some("change[1]"), Entry::Log { level: LogLevel::Info, message: text.into() })
+}
+
+pub(crate) fn action(number: u64, result: ActionResult) -> Record {
+    let action = Action {
+        number,
+        capability: Capability::Fs,
+        operation: "read".into(),
+        resource: "src/größe.rs".into(),
+        detail: "append".into(),
+        calls: 3,
+        bytes: Bytes(4096),
+        digest: Some(Digest::of(b"content")),
+        result,
+    };
+    record(Some("change[1]"), Entry::Action(action))
+}
+
+pub(crate) fn denied(number: u64) -> Record {
+    action(number, ActionResult::Denied { reason: "not covered".into(), grant: "fs: { read: [\"a\"] }".into() })
+}
+
+fn problem() -> Problem {
+    let mut problem = Problem::new(IncidentClass::RateLimited, "the model asks to slow down")
+        .with_evidence(serde_json::json!({"status": 429}));
+    problem.retry_after = Some(Duration::from_millis(1500));
+    problem
+}
+
+/// One record of `kind`, with every optional field set.
+pub(crate) fn sample(kind: EntryKind) -> Record {
+    let name = |text: &str| Name::new(text).unwrap();
+    let entry = match kind {
+        EntryKind::RunStarted => return started("20261120-053422-k3m9"),
+        EntryKind::PluginUsed => Entry::PluginUsed {
+            name: name("codemod"),
+            plugin: PluginKind::Agent,
+            digest: Digest::of(b"component"),
+            version: "0.1.0".into(),
+        },
+        EntryKind::TaskPlanned => {
+            Entry::TaskPlanned { needs: vec![TaskId::new("plan").unwrap()], agent: name("codemod") }
+        }
+        EntryKind::TaskChanged => Entry::TaskChanged { from: TaskState::Pending, to: TaskState::Running },
+        EntryKind::AttemptStarted => Entry::AttemptStarted {
+            agent: name("codemod"),
+            plugin: Digest::of(b"component"),
+            input: serde_json::json!({"chunk": {"files": ["src/a.rs"]}, "n": 1.5}),
+            base: Digest::of(b"base"),
+            grant: vec![(
+                Party::Task,
+                Permissions {
+                    fs: Some(FsPermissions { read: vec!["**".into()], write: vec!["src/**".into()] }),
+                    ..Permissions::default()
+                },
+            )],
+            limits: Limits::default(),
+        },
+        EntryKind::Action => return denied(7),
+        EntryKind::Log => return note("a \"quoted\" line\n"),
+        EntryKind::Progress => Entry::Progress { done: 3, total: Some(9), note: "src/a.rs".into() },
+        EntryKind::AttemptEnded => Entry::AttemptEnded {
+            result: Ok(Outcome::Completed(serde_json::json!({"changed": 3}))),
+            usage: Usage {
+                fuel: Fuel(1_234_567),
+                memory: Bytes(1 << 20),
+                time: Duration::from_millis(1250),
+                actions: 8,
+                denials: 1,
+            },
+        },
+        EntryKind::Committed => Entry::Committed {
+            base: Digest::of(b"base"),
+            version: Digest::of(b"version"),
+            changes: vec![Change {
+                path: StagePath::new("src/a.rs").unwrap(),
+                change: ChangeKind::Modified,
+                digest: Some(Digest::of(b"new")),
+            }],
+        },
+        EntryKind::IncidentRaised => Entry::IncidentRaised(Incident {
+            attempt: AttemptId { task: TaskId::new("change[1]").unwrap(), number: 2 },
+            agent: name("codemod"),
+            problem: problem(),
+            at: START,
+        }),
+        EntryKind::Decided => Entry::Decided {
+            strategy: name("retry-jitter"),
+            decision: Some(Decision::Retry { after: Duration::from_millis(250) }),
+            error: Some("none".into()),
+        },
+        EntryKind::RunChanged => {
+            Entry::RunChanged { from: RunState::Applying, to: RunState::Completed, reason: "done".into() }
+        }
+        EntryKind::Applied => Entry::Applied { version: Digest::of(b"version"), files: 12 },
+    };
+    record(Some("change[1]"), entry)
+}
