@@ -1,0 +1,106 @@
+//! Runs an agent on a task.
+
+use crate::bindings::agent::exports::longhaul::plugin::work as wit;
+use crate::guest::GuestConfig;
+use crate::plugin::{Linked, Plugin};
+use crate::run::{new_store, run_to_end};
+use crate::sandbox::Inner;
+use longhaul_core::attempt::{AttemptReport, Job, Outcome, Usage};
+use longhaul_core::digest::Digest;
+use longhaul_core::incident::{IncidentClass, Problem};
+use serde_json::{Value, json};
+
+/// The most bytes of JSON that a task may put out.
+const MAX_OUTPUT: usize = 4 << 20;
+
+/// Runs an attempt on the calling thread, which is one of the guests'.
+pub(crate) async fn run(inner: &Inner, plugin: &Plugin, job: Job) -> AttemptReport {
+    let fail = |problem| AttemptReport { result: Err(problem), usage: Usage::default() };
+    let Linked::Agent(agent) = &plugin.linked else {
+        return fail(Problem::new(IncidentClass::Fatal, "the plugin is a strategy and cannot work on a task"));
+    };
+    let task = to_wit(&job);
+    let seed = format!("{}/{}/{}", job.task.run, job.task.attempt.task, job.task.attempt.number);
+    let config = GuestConfig {
+        limits: job.limits,
+        grant: job.grant,
+        stage: job.stage,
+        recorder: job.recorder,
+        clock: job.clock,
+        seed: Digest::of(seed.as_bytes()),
+    };
+    let store = match new_store(&inner.engine, &inner.ticker, config) {
+        Ok(store) => store,
+        Err(error) => return fail(Problem::new(IncidentClass::Fatal, format!("cannot set up an instance: {error:#}"))),
+    };
+    let (result, usage) = run_to_end(store, &inner.ticker, async |store| {
+        let instance = agent.instantiate_async(&mut *store).await?;
+        instance.longhaul_plugin_work().call_run(&mut *store, &task).await
+    })
+    .await;
+    AttemptReport { result: result.and_then(from_wit), usage }
+}
+
+fn to_wit(job: &Job) -> wit::Task {
+    let task = &job.task;
+    wit::Task {
+        run: task.run.to_string(),
+        workflow: task.workflow.clone(),
+        objective: task.objective.clone(),
+        id: task.attempt.task.to_string(),
+        agent: task.agent.to_string(),
+        attempt: task.attempt.number,
+        input: task.input.to_string(),
+        config: task.config.to_string(),
+        state: task.state.as_ref().map(Value::to_string),
+        time_limit: u64::try_from(job.limits.time.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+/// Checks what the guest says of how it ended.
+fn from_wit(result: Result<wit::Outcome, wit::Failure>) -> Result<Outcome, Problem> {
+    match result {
+        Ok(wit::Outcome::Completed(text)) => match parse(&text)? {
+            output @ Value::Object(_) => Ok(Outcome::Completed(output)),
+            other => Err(bad_output(&format!("it is {} and must be an object", type_name(&other)))),
+        },
+        Ok(wit::Outcome::ContinueAsNew(text)) => Ok(Outcome::ContinueAsNew(parse(&text)?)),
+        Err(failure) => {
+            let class = match failure.kind {
+                wit::FailureKind::Transient => IncidentClass::Transient,
+                wit::FailureKind::RateLimited => IncidentClass::RateLimited,
+                wit::FailureKind::TimedOut => IncidentClass::Timeout,
+                wit::FailureKind::Conflict => IncidentClass::Conflict,
+                wit::FailureKind::Validation => IncidentClass::Validation,
+                wit::FailureKind::Denied => IncidentClass::Denied,
+                wit::FailureKind::Exhausted => IncidentClass::Exhausted,
+                wit::FailureKind::InvalidInput | wit::FailureKind::Fatal => IncidentClass::Fatal,
+            };
+            let detail = failure.detail.and_then(|text| parse(&text).ok()).unwrap_or(Value::Null);
+            let message: String = failure.message.chars().take(4_000).collect();
+            Err(Problem::new(class, message).with_evidence(json!({ "detail": detail })))
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<Value, Problem> {
+    if text.len() > MAX_OUTPUT {
+        return Err(bad_output(&format!("it has {} bytes, more than {MAX_OUTPUT}", text.len())));
+    }
+    serde_json::from_str(text).map_err(|e| bad_output(&format!("it is not JSON: {e}")))
+}
+
+fn bad_output(reason: &str) -> Problem {
+    Problem::new(IncidentClass::Fatal, format!("the agent's output is not accepted: {reason}"))
+}
+
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

@@ -1,0 +1,275 @@
+//! The audit of one attempt: every host call of its guest becomes an action, numbered without gaps, and is recorded.
+//!
+//! Recording fails closed. Once the record refused an event, every further host call of the attempt is refused, and the
+//! attempt ends with that error whatever its guest says.
+
+use longhaul_core::action::{Action, ActionResult};
+use longhaul_core::attempt::{AttemptEvent, LogLevel, RecordError, Recorder};
+use longhaul_core::digest::Digest;
+use longhaul_core::grant::{Capability, Denial};
+use longhaul_core::units::Bytes;
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The most denials that are kept as evidence for an incident; all of them are recorded.
+const KEPT_DENIALS: usize = 10;
+/// Longest log line in bytes.
+const MAX_LINE: usize = 8 << 10;
+
+/// Why an event was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum AuditError {
+    /// The record cannot be written.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The attempt made more events than it may.
+    #[error("the attempt made more than {0} recorded host calls")]
+    TooMany(u64),
+}
+
+/// What is known about an action beside its number.
+pub(crate) struct Deed {
+    pub(crate) capability: Capability,
+    pub(crate) operation: &'static str,
+    pub(crate) resource: String,
+    pub(crate) detail: String,
+    pub(crate) calls: u64,
+    pub(crate) bytes: u64,
+    pub(crate) digest: Option<Digest>,
+    pub(crate) result: ActionResult,
+}
+
+impl Deed {
+    /// A single call that moved no bytes and went well.
+    pub(crate) fn new(capability: Capability, operation: &'static str, resource: impl Into<String>) -> Self {
+        Self {
+            capability,
+            operation,
+            resource: resource.into(),
+            detail: String::new(),
+            calls: 1,
+            bytes: 0,
+            digest: None,
+            result: ActionResult::Ok,
+        }
+    }
+
+    pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+
+    pub(crate) fn failed(mut self, error: impl Into<String>) -> Self {
+        self.result = ActionResult::Failed { error: error.into() };
+        self
+    }
+
+    pub(crate) fn denied(mut self, denial: &Denial) -> Self {
+        self.result = ActionResult::from(denial);
+        self
+    }
+}
+
+/// The audit of one attempt, shared by its host functions and open handles.
+pub(crate) struct Audit {
+    recorder: Arc<dyn Recorder>,
+    max_events: u64,
+    log_budget: u64,
+    /// Whether `state.failure` is set, for those who ask at every call.
+    failed: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    actions: u64,
+    events: u64,
+    denials: u64,
+    kept: Vec<Action>,
+    log_bytes: u64,
+    log_full: bool,
+    failure: Option<AuditError>,
+}
+
+impl Audit {
+    pub(crate) fn new(recorder: Arc<dyn Recorder>, max_events: u64, log_budget: Bytes) -> Arc<Self> {
+        Arc::new(Self {
+            recorder,
+            max_events,
+            log_budget: log_budget.0,
+            failed: AtomicBool::new(false),
+            state: Mutex::default(),
+        })
+    }
+
+    /// Records an action.
+    pub(crate) fn action(&self, deed: Deed) -> Result<(), AuditError> {
+        let mut state = self.lock();
+        let action = Action {
+            number: state.actions,
+            capability: deed.capability,
+            operation: Cow::Borrowed(deed.operation),
+            resource: bounded(deed.resource),
+            detail: bounded(deed.detail),
+            calls: deed.calls,
+            bytes: Bytes(deed.bytes),
+            digest: deed.digest,
+            result: match deed.result {
+                ActionResult::Ok => ActionResult::Ok,
+                ActionResult::Denied { reason, grant } => {
+                    ActionResult::Denied { reason: bounded(reason), grant: bounded(grant) }
+                }
+                ActionResult::Failed { error } => ActionResult::Failed { error: bounded(error) },
+            },
+        };
+        if action.is_denied() {
+            state.denials += 1;
+            if state.kept.len() < KEPT_DENIALS {
+                state.kept.push(action.clone());
+            }
+        }
+        self.event(&mut state, AttemptEvent::Action(action))?;
+        state.actions += 1;
+        Ok(())
+    }
+
+    /// Records a log line, within the attempt's budget for them.
+    pub(crate) fn log(&self, level: LogLevel, message: &str) -> Result<(), AuditError> {
+        let mut state = self.lock();
+        if state.log_full {
+            return state.failure.clone().map_or(Ok(()), Err);
+        }
+        let line = cut(message, MAX_LINE);
+        state.log_bytes += line.len() as u64;
+        if state.log_bytes > self.log_budget {
+            state.log_full = true;
+            let message = format!("the attempt's log reached {} bytes; the rest of it is dropped", self.log_budget);
+            return self.event(&mut state, AttemptEvent::Log { level: LogLevel::Warn, message });
+        }
+        self.event(&mut state, AttemptEvent::Log { level, message: line })
+    }
+
+    /// Records how far the work is.
+    pub(crate) fn progress(&self, done: u64, total: Option<u64>, note: &str) -> Result<(), AuditError> {
+        let note = cut(note, 200);
+        self.event(&mut self.lock(), AttemptEvent::Progress { done, total, note })
+    }
+
+    /// Actions so far, and how many of them were refused.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let state = self.lock();
+        (state.actions, state.denials)
+    }
+
+    /// The first refusals, as evidence.
+    pub(crate) fn denials(&self) -> Vec<Action> {
+        self.lock().kept.clone()
+    }
+
+    /// Why the record is not complete, where it is not.
+    pub(crate) fn failure(&self) -> Option<AuditError> {
+        self.lock().failure.clone()
+    }
+
+    /// Whether there is such a failure; costs next to nothing.
+    pub(crate) fn failure_flag(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    fn event(&self, state: &mut State, event: AttemptEvent) -> Result<(), AuditError> {
+        if let Some(failure) = &state.failure {
+            return Err(failure.clone());
+        }
+        let taken = if state.events >= self.max_events {
+            Err(AuditError::TooMany(self.max_events))
+        } else {
+            self.recorder.record(event).map_err(AuditError::from)
+        };
+        match taken {
+            Ok(()) => {
+                state.events += 1;
+                Ok(())
+            }
+            Err(error) => {
+                state.failure = Some(error.clone());
+                self.failed.store(true, Ordering::Release);
+                Err(error)
+            }
+        }
+    }
+
+    /// A panic while the lock was held left nothing half-done that matters: the state is counters.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A text of a record that a guest may have written: a path or a link's target has no length of its own.
+fn bounded(text: String) -> String {
+    if text.len() <= MAX_LINE { text } else { cut(&text, MAX_LINE) }
+}
+
+/// `text` up to `max` bytes, marked where it was cut.
+fn cut(text: &str, max: usize) -> String {
+    if text.len() <= max {
+        return text.to_owned();
+    }
+    let end = (0..=max).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+    format!("{}… ({} bytes cut)", &text[..end], text.len() - end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fragile(Mutex<Vec<AttemptEvent>>, usize);
+
+    impl Recorder for Fragile {
+        fn record(&self, event: AttemptEvent) -> Result<(), RecordError> {
+            let mut events = self.0.lock().unwrap();
+            if events.len() == self.1 {
+                return Err(RecordError("the disk is full".to_owned()));
+            }
+            events.push(event);
+            Ok(())
+        }
+    }
+
+    fn deed() -> Deed {
+        Deed::new(Capability::Fs, "open", "a")
+    }
+
+    #[test]
+    fn after_a_refused_event_nothing_is_taken_any_more() {
+        let recorder = Arc::new(Fragile(Mutex::default(), 2));
+        let audit = Audit::new(recorder.clone(), 100, Bytes(100));
+        assert!(audit.action(deed()).is_ok());
+        assert!(audit.action(deed()).is_ok());
+        assert!(matches!(audit.action(deed()), Err(AuditError::Record(_))));
+        recorder.0.lock().unwrap().clear();
+        assert!(matches!(audit.log(LogLevel::Info, "x"), Err(AuditError::Record(_))));
+        assert!(matches!(audit.failure(), Some(AuditError::Record(_))));
+        assert_eq!(audit.counts(), (2, 0));
+    }
+
+    #[test]
+    fn log_lines_and_events_are_bounded() {
+        let recorder = Arc::new(Fragile(Mutex::default(), usize::MAX));
+        let audit = Audit::new(recorder.clone(), 5, Bytes(20 << 10));
+        for _ in 0..10 {
+            audit.log(LogLevel::Info, &"ä".repeat(20_000)).unwrap();
+        }
+        let events = recorder.0.lock().unwrap().clone();
+        assert_eq!(events.len(), 3, "two lines and the word that the rest is dropped");
+        assert!(
+            matches!(&events[0], AttemptEvent::Log { message, .. } if message.ends_with("(31808 bytes cut)")),
+            "{events:?}"
+        );
+        drop(events);
+        for _ in 0..2 {
+            audit.action(deed()).unwrap();
+        }
+        assert!(matches!(audit.action(deed()), Err(AuditError::TooMany(5))));
+    }
+}

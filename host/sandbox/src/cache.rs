@@ -1,0 +1,116 @@
+//! Compiled components, kept on disk under the digest of the component and of the compiler's settings.
+//!
+//! Loading machine code is as trusting as running a program, so the folder must belong to the host's user alone; a folder
+//! or a file that others could have written is not used. A file is complete or absent: it is written under another name
+//! and renamed.
+
+use crate::error::PluginError;
+use longhaul_core::digest::Digest;
+use std::fs::{File, OpenOptions};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+/// The cache of one engine.
+#[derive(Debug, Clone)]
+pub(crate) struct ComponentCache {
+    folder: PathBuf,
+    engine_key: String,
+}
+
+/// A file of the cache that is being written.
+pub(crate) struct Pending {
+    temporary: PathBuf,
+    target: PathBuf,
+}
+
+impl ComponentCache {
+    /// Opens the cache in `folder`, which is made where it is missing.
+    pub(crate) fn open(folder: &Path, engine: &Engine) -> Result<Self, PluginError> {
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(|e| cache_error(folder, &e.to_string()))?;
+        let cache = Self { folder: folder.to_owned(), engine_key: engine_key(engine) };
+        cache.check_owner(folder)?;
+        Ok(cache)
+    }
+
+    /// The component, where it is cached. A file that cannot be loaded any more counts as absent.
+    pub(crate) fn load(&self, engine: &Engine, digest: &Digest) -> Result<Option<Component>, PluginError> {
+        let path = self.path(digest);
+        match std::fs::symlink_metadata(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(cache_error(&path, &e.to_string())),
+            Ok(_) => self.check_owner(&path)?,
+        }
+        #[expect(unsafe_code, reason = "loading machine code is unsafe by nature")]
+        // SAFETY: the file was written by `Engine::precompile_component` of the same settings and version (the name
+        // says so, and wasmtime checks its own header), it is renamed into place when complete, and only the host's
+        // user can write it or its folder, which was checked just now.
+        let loaded = unsafe { Component::deserialize_file(engine, &path) };
+        Ok(loaded.ok())
+    }
+
+    /// Whether there is a file for `digest`; whether it can be loaded only loading tells.
+    pub(crate) fn contains(&self, digest: &Digest) -> bool {
+        self.path(digest).is_file()
+    }
+
+    /// A new file for the machine code of `digest`; put in place by [`Pending::commit`].
+    pub(crate) fn create(&self, digest: &Digest) -> Result<(Pending, File), PluginError> {
+        let target = self.path(digest);
+        // Two that compile the same component at the same time must not write one file.
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let temporary = target.with_extension(format!("{}-{number}.tmp", std::process::id()));
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary);
+        let file = file.map_err(|e| cache_error(&temporary, &e.to_string()))?;
+        Ok((Pending { temporary, target }, file))
+    }
+
+    fn path(&self, digest: &Digest) -> PathBuf {
+        self.folder.join(format!("{digest}-{}.cwasm", self.engine_key))
+    }
+
+    /// Only the host's user may be able to write it.
+    fn check_owner(&self, path: &Path) -> Result<(), PluginError> {
+        let meta = std::fs::symlink_metadata(path).map_err(|e| cache_error(path, &e.to_string()))?;
+        if meta.uid() != rustix::process::geteuid().as_raw() {
+            return Err(cache_error(path, "it belongs to another user; remove it, or name another cache folder"));
+        }
+        if meta.file_type().is_symlink() || meta.mode() & 0o022 != 0 {
+            return Err(cache_error(
+                path,
+                "others can write it; remove it, or take their permission away with `chmod go-w`",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Pending {
+    /// Puts the file in place.
+    pub(crate) fn commit(self) -> Result<(), PluginError> {
+        std::fs::rename(&self.temporary, &self.target).map_err(|e| cache_error(&self.target, &e.to_string()))
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        // After a commit the name is gone already.
+        drop(std::fs::remove_file(&self.temporary));
+    }
+}
+
+fn cache_error(path: &Path, reason: &str) -> PluginError {
+    PluginError::Cache { path: path.to_owned(), reason: reason.to_owned() }
+}
+
+/// Names the compiler's settings and version, as far as they decide what machine code fits.
+fn engine_key(engine: &Engine) -> String {
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}

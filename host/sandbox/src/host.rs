@@ -1,0 +1,245 @@
+//! The functions of `longhaul:plugin`, as far as this host serves them.
+//!
+//! A capability whose service this host does not have answers truthfully: `denied`, with the line that would grant it,
+//! where it is not granted, and `unavailable` where it is. Both are recorded.
+
+use crate::audit::Deed;
+use crate::bindings::agent::longhaul::plugin::{
+    context, exec, http, human, logging, memory, messages, model, tasks, types,
+};
+use crate::guest::Guest;
+use longhaul_core::attempt::LogLevel;
+use longhaul_core::grant::{Capability, Denial, Party, Permissions};
+
+impl types::Host for Guest {}
+
+impl logging::Host for Guest {
+    fn log(&mut self, level: logging::Level, message: String) -> wasmtime::Result<()> {
+        self.meter.charge_call(message.len() as u64);
+        let level = match level {
+            logging::Level::Trace => LogLevel::Trace,
+            logging::Level::Debug => LogLevel::Debug,
+            logging::Level::Info => LogLevel::Info,
+            logging::Level::Warn => LogLevel::Warn,
+            logging::Level::Error => LogLevel::Error,
+        };
+        Ok(self.audit.log(level, &message)?)
+    }
+}
+
+impl context::Host for Guest {
+    fn progress(&mut self, done: u64, total: Option<u64>, note: String) -> wasmtime::Result<()> {
+        self.meter.charge_call(note.len() as u64);
+        Ok(self.audit.progress(done, total, &note)?)
+    }
+
+    async fn checkpoint(&mut self) -> wasmtime::Result<Result<(), types::Error>> {
+        self.meter.charge_call(0);
+        let reason = "this host commits a task's work at its end, and not yet in the middle of it";
+        self.audit.action(Deed::new(Capability::Context, "checkpoint", "").failed(reason))?;
+        Ok(Err(types::Error::Unavailable(reason.to_owned())))
+    }
+
+    fn usage(&mut self) -> wasmtime::Result<context::Consumption> {
+        self.meter.charge_call(0);
+        let elapsed = millis(self.clock.now().since(self.began));
+        self.audit.action(Deed::new(Capability::Context, "usage", elapsed.to_string()))?;
+        Ok(context::Consumption {
+            fuel_used: self.meter.fuel_used().0,
+            fuel_limit: self.limits.fuel.0,
+            memory_used: self.meter.memory().0,
+            memory_limit: self.meter.memory_limit().0,
+            elapsed,
+            time_limit: millis(self.limits.time),
+            instance_age: elapsed,
+            context_used: None,
+            context_window: None,
+        })
+    }
+}
+
+fn millis(span: std::time::Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Guest {
+    /// The answer of a capability without a service. `granted` picks what a layer gives of it; `line` is the line of a
+    /// workflow that would give it.
+    fn no_service<T>(
+        &mut self,
+        capability: Capability,
+        operation: &'static str,
+        resource: String,
+        line: String,
+        granted: impl Fn(&Permissions) -> bool,
+    ) -> wasmtime::Result<Result<T, types::Error>> {
+        self.meter.charge_call(resource.len() as u64);
+        let resource: String = resource.chars().take(500).collect();
+        let withheld = self.grant().layers().find(|(_, p)| !granted(p)).map(|(party, _)| party);
+        if let Some(party) = withheld.or_else(|| self.grant().layers().next().is_none().then_some(Party::Task)) {
+            let grant = if party == Party::Manifest { String::new() } else { line };
+            let denial = Denial { capability, resource, grant, reason: format!("it is not given by {party}") };
+            self.audit.action(Deed::new(capability, operation, denial.resource.clone()).denied(&denial))?;
+            return Ok(Err(types::Error::Denied(types::Denial {
+                capability: capability.to_string(),
+                resource: denial.resource,
+                grant: denial.grant,
+                reason: denial.reason,
+            })));
+        }
+        let reason = format!("this host has no service for `{capability}` yet");
+        self.audit.action(Deed::new(capability, operation, resource).failed(reason.clone()))?;
+        Ok(Err(types::Error::Unavailable(reason)))
+    }
+
+    fn no_memory<T>(
+        &mut self,
+        operation: &'static str,
+        scope: memory::Scope,
+        key: String,
+    ) -> wasmtime::Result<Result<T, types::Error>> {
+        let scope = match scope {
+            memory::Scope::Task => "task",
+            memory::Scope::Run => "run",
+            memory::Scope::Workflow => "workflow",
+        };
+        let line = format!("memory: [\"{scope}\"]");
+        let named = move |p: &Permissions| p.memory.as_ref().is_some_and(|scopes| scopes.iter().any(|s| s == scope));
+        self.no_service(Capability::Memory, operation, key, line, named)
+    }
+
+    fn no_messages<T>(&mut self, operation: &'static str, whom: String) -> wasmtime::Result<Result<T, types::Error>> {
+        let line = format!("messages: [{whom:?}]");
+        self.no_service(Capability::Messages, operation, whom, line, |p| p.messages.is_some())
+    }
+
+    fn no_tasks<T>(&mut self, operation: &'static str, what: String) -> wasmtime::Result<Result<T, types::Error>> {
+        self.no_service(Capability::Tasks, operation, what, "tasks: [\"*\"]".to_owned(), |p| p.tasks.is_some())
+    }
+
+    fn no_human<T>(&mut self, operation: &'static str, summary: String) -> wasmtime::Result<Result<T, types::Error>> {
+        let line = format!("human: [\"{operation}\"]");
+        self.no_service(Capability::Human, operation, summary, line, |p| p.human.is_some())
+    }
+}
+
+impl exec::Host for Guest {
+    async fn run(&mut self, command: exec::Command) -> wasmtime::Result<Result<exec::Completed, types::Error>> {
+        let argv = command.argv;
+        let line = format!("exec: [{argv:?}]");
+        let begins = |p: &Permissions| {
+            p.exec.as_ref().is_some_and(|list| list.iter().any(|given| !given.is_empty() && argv.starts_with(given)))
+        };
+        self.no_service(Capability::Exec, "run", argv.join(" "), line, begins)
+    }
+}
+
+impl model::Host for Guest {
+    async fn chat(&mut self, request: model::Request) -> wasmtime::Result<Result<model::Response, types::Error>> {
+        let name = request.model.unwrap_or_else(|| "default".to_owned());
+        let line = format!("model: [{name:?}]");
+        let named = |p: &Permissions| p.model.as_ref().is_some_and(|list| list.iter().any(|m| *m == name || m == "*"));
+        self.no_service(Capability::Model, "chat", name.clone(), line, named)
+    }
+}
+
+impl http::Host for Guest {
+    async fn fetch(&mut self, request: http::Request) -> wasmtime::Result<Result<http::Response, types::Error>> {
+        let line = format!("http: [{:?}]", request.url);
+        self.no_service(Capability::Http, "fetch", format!("{} {}", request.method, request.url), line, |p| {
+            p.http.is_some()
+        })
+    }
+}
+
+impl memory::Host for Guest {
+    async fn get(
+        &mut self,
+        scope: memory::Scope,
+        key: String,
+    ) -> wasmtime::Result<Result<Option<Vec<u8>>, types::Error>> {
+        self.no_memory("get", scope, key)
+    }
+
+    async fn set(
+        &mut self,
+        scope: memory::Scope,
+        key: String,
+        _: Vec<u8>,
+    ) -> wasmtime::Result<Result<(), types::Error>> {
+        self.no_memory("set", scope, key)
+    }
+
+    async fn delete(&mut self, scope: memory::Scope, key: String) -> wasmtime::Result<Result<bool, types::Error>> {
+        self.no_memory("delete", scope, key)
+    }
+
+    async fn keys(
+        &mut self,
+        scope: memory::Scope,
+        prefix: String,
+        _: Option<String>,
+        _: u32,
+    ) -> wasmtime::Result<Result<Vec<String>, types::Error>> {
+        self.no_memory("keys", scope, prefix)
+    }
+
+    async fn search(
+        &mut self,
+        scope: memory::Scope,
+        query: String,
+        _: u32,
+    ) -> wasmtime::Result<Result<Vec<memory::Hit>, types::Error>> {
+        self.no_memory("search", scope, query)
+    }
+}
+
+impl messages::Host for Guest {
+    async fn send(&mut self, recipient: messages::Recipient, _: Vec<u8>) -> wasmtime::Result<Result<(), types::Error>> {
+        let whom = match recipient {
+            messages::Recipient::Task(task) => task,
+            messages::Recipient::Topic(topic) => topic,
+        };
+        self.no_messages("send", whom)
+    }
+
+    async fn subscribe(&mut self, topic: String) -> wasmtime::Result<Result<(), types::Error>> {
+        self.no_messages("subscribe", topic)
+    }
+
+    async fn receive(&mut self, _: Option<u64>) -> wasmtime::Result<Result<Option<messages::Message>, types::Error>> {
+        self.no_messages("receive", "*".to_owned())
+    }
+}
+
+impl tasks::Host for Guest {
+    async fn spawn(&mut self, request: tasks::Request) -> wasmtime::Result<Result<String, types::Error>> {
+        self.no_tasks("spawn", request.name)
+    }
+
+    async fn status(&mut self, id: String) -> wasmtime::Result<Result<tasks::TaskStatus, types::Error>> {
+        self.no_tasks("status", id)
+    }
+
+    async fn wait(
+        &mut self,
+        ids: Vec<String>,
+        _: Option<u64>,
+    ) -> wasmtime::Result<Result<Vec<tasks::TaskStatus>, types::Error>> {
+        self.no_tasks("wait", ids.join(", "))
+    }
+
+    async fn cancel(&mut self, id: String) -> wasmtime::Result<Result<(), types::Error>> {
+        self.no_tasks("cancel", id)
+    }
+}
+
+impl human::Host for Guest {
+    async fn ask(&mut self, question: human::Question) -> wasmtime::Result<Result<human::Answer, types::Error>> {
+        self.no_human("ask", question.summary)
+    }
+
+    async fn approve(&mut self, summary: String, _: String, _: String) -> wasmtime::Result<Result<bool, types::Error>> {
+        self.no_human("approve", summary)
+    }
+}
