@@ -1,0 +1,269 @@
+//! One try at a task: an instance, its renewals, its acceptance, its commit.
+
+use super::commit::commit;
+use super::instance::{Access, Instance};
+use crate::ports::JournalError;
+use crate::shared::Shared;
+use longhaul_core::attempt::{Limits, Outcome, Usage};
+use longhaul_core::entry::Change;
+use longhaul_core::grant::Permissions;
+use longhaul_core::id::{AttemptId, Name, TaskId};
+use longhaul_core::incident::{IncidentClass, Problem};
+use longhaul_core::stage::Stage;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// How often one try may go on in a fresh instance. At one renewal every two hours that is longer than any run; an agent
+/// that gets here does nothing but renew itself.
+const MAX_RENEWALS: u32 = 10_000;
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) struct Work {
+    /// The task.
+    pub(crate) task: TaskId,
+    /// Who works on it.
+    pub(crate) agent: Name,
+    /// The number of its next attempt.
+    pub(crate) number: u32,
+    /// Its input, evaluated.
+    pub(crate) input: Value,
+    /// What an earlier instance handed over.
+    pub(crate) state: Option<Value>,
+    /// What the task gives.
+    pub(crate) permissions: Permissions,
+    /// What bounds one instance.
+    pub(crate) limits: Limits,
+    /// Whether the task judges the work of others.
+    pub(crate) verify: bool,
+    /// The agent that has to accept the result.
+    pub(crate) validator: Option<Name>,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// How it ended.
+    pub(crate) ending: Ending,
+    /// The number of the next attempt.
+    pub(crate) next: u32,
+    /// Attempts that began, renewals and validations included.
+    pub(crate) attempts: u32,
+    /// What they used: fuel, time and actions in sum, memory at most.
+    pub(crate) usage: Usage,
+    /// What the last instance handed over, if one did.
+    pub(crate) state: Option<Value>,
+    /// What was committed.
+    pub(crate) changes: Vec<Change>,
+}
+
+/// How a try ended.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// Done and committed, with this output.
+    Completed(Value),
+    /// It failed in this attempt.
+    Failed(AttemptId, Problem),
+    /// The run stopped meanwhile; nothing of the last instance is left.
+    Interrupted,
+}
+
+/// Runs a try to its end.
+///
+/// # Errors
+/// [`JournalError`] where the record is lost: then nothing more was committed.
+#[tracing::instrument(name = "task", skip_all, fields(run = %shared.run, task = %work.task, attempt = work.number))]
+pub(crate) async fn execute(shared: &Shared, work: Work) -> Result<Ended, JournalError> {
+    let mut try_ = Try {
+        shared,
+        used: Ended {
+            ending: Ending::Interrupted,
+            next: work.number,
+            attempts: 0,
+            usage: Usage::default(),
+            state: work.state.clone(),
+            changes: Vec::new(),
+        },
+        work,
+    };
+    let ending = try_.run().await?;
+    Ok(Ended { ending, ..try_.used })
+}
+
+struct Try<'a> {
+    shared: &'a Shared,
+    work: Work,
+    used: Ended,
+}
+
+impl Try<'_> {
+    async fn run(&mut self) -> Result<Ending, JournalError> {
+        for _ in 0..=MAX_RENEWALS {
+            match self.instance().await? {
+                Step::Renewed => {}
+                Step::Ended(ending) => return Ok(ending),
+            }
+        }
+        let attempt = AttemptId { task: self.work.task.clone(), number: self.used.next.saturating_sub(1) };
+        let message = format!("the agent `{}` went on in a fresh instance {MAX_RENEWALS} times", self.work.agent);
+        Ok(Ending::Failed(attempt, Problem::new(IncidentClass::Exhausted, message)))
+    }
+
+    /// One instance of the agent with its commit.
+    async fn instance(&mut self) -> Result<Step, JournalError> {
+        let shared = self.shared;
+        let attempt = self.next_attempt();
+        let base = shared.head.version();
+        let instance = Instance {
+            shared,
+            attempt: attempt.clone(),
+            agent: &self.work.agent.clone(),
+            permissions: &self.work.permissions.clone(),
+            access: Access::Granted,
+            limits: self.work.limits.clone(),
+            input: self.work.input.clone(),
+            state: self.used.state.clone(),
+            base,
+        };
+        let failed = |problem| Ok(Step::Ended(Ending::Failed(attempt.clone(), problem)));
+        let started = match instance.start()? {
+            Ok(started) => started,
+            Err(problem) => return failed(problem),
+        };
+        let stage = match shared.ports.workspace.stage(base, started.attempt(), started.limits()).await {
+            Ok(stage) => stage,
+            Err(error) => {
+                let problem = Problem::new(IncidentClass::Transient, error.to_string());
+                started.fail(&problem)?;
+                return failed(problem);
+            }
+        };
+        let may_write = started.may_write();
+        let report = match started.run(stage.files()).await? {
+            Some(report) => report,
+            None => {
+                stage.discard().await;
+                return Ok(Step::Ended(Ending::Interrupted));
+            }
+        };
+        self.add(report.usage);
+        let outcome = match report.result {
+            Ok(outcome) => outcome,
+            Err(problem) => {
+                stage.discard().await;
+                return failed(self.judged(problem));
+            }
+        };
+        if let (Outcome::Completed(output), Some(validator)) = (&outcome, self.work.validator.clone()) {
+            match self.validate(&validator, output, stage.files(), base).await? {
+                Verdict::Accepted => {}
+                Verdict::Refused(problem) => {
+                    stage.discard().await;
+                    return failed(problem);
+                }
+                Verdict::Interrupted => {
+                    stage.discard().await;
+                    return Ok(Step::Ended(Ending::Interrupted));
+                }
+            }
+        }
+        if !may_write {
+            stage.discard().await;
+        } else if shared.stop.is_given() {
+            stage.discard().await;
+            return Ok(Step::Ended(Ending::Interrupted));
+        } else {
+            match commit(shared, &attempt, stage).await? {
+                Ok(changes) => self.used.changes.extend(changes),
+                Err(problem) => return failed(problem),
+            }
+        }
+        Ok(match outcome {
+            Outcome::Completed(output) => Step::Ended(Ending::Completed(output)),
+            Outcome::ContinueAsNew(state) => {
+                self.used.state = Some(state);
+                Step::Renewed
+            }
+        })
+    }
+
+    /// Lets `validator` look at what the instance made. It is an attempt of its own, so that its actions are told apart.
+    async fn validate(
+        &mut self,
+        validator: &Name,
+        output: &Value,
+        files: Arc<dyn Stage>,
+        base: longhaul_core::digest::Digest,
+    ) -> Result<Verdict, JournalError> {
+        let refused = |problem: Problem| {
+            let message = format!("`{validator}` does not accept the work: {}", problem.message);
+            let evidence = json!({
+                "validator": validator.as_str(), "class": problem.class.as_str(), "evidence": problem.evidence,
+            });
+            Verdict::Refused(Problem::new(IncidentClass::Validation, message).with_evidence(evidence))
+        };
+        let attempt = self.next_attempt();
+        let instance = Instance {
+            shared: self.shared,
+            attempt,
+            agent: validator,
+            permissions: &self.work.permissions.clone(),
+            access: Access::ReadOnly,
+            limits: self.work.limits.clone(),
+            input: json!({ "task": self.work.task.as_str(), "output": output }),
+            state: None,
+            base,
+        };
+        let started = match instance.start()? {
+            Ok(started) => started,
+            Err(problem) => return Ok(refused(problem)),
+        };
+        let Some(report) = started.run(files).await? else { return Ok(Verdict::Interrupted) };
+        self.add(report.usage);
+        Ok(match report.result {
+            Ok(Outcome::Completed(_)) => Verdict::Accepted,
+            Ok(Outcome::ContinueAsNew(_)) => {
+                let message = "it wants to continue as new, and a validator has to decide at once";
+                refused(Problem::new(IncidentClass::Fatal, message))
+            }
+            Err(problem) => refused(problem),
+        })
+    }
+
+    fn next_attempt(&mut self) -> AttemptId {
+        let number = self.used.next;
+        self.used.next = number.saturating_add(1);
+        self.used.attempts = self.used.attempts.saturating_add(1);
+        AttemptId { task: self.work.task.clone(), number }
+    }
+
+    fn add(&mut self, usage: Usage) {
+        let sum = &mut self.used.usage;
+        sum.fuel += usage.fuel;
+        sum.memory = sum.memory.max(usage.memory);
+        sum.time = sum.time.saturating_add(usage.time);
+        sum.actions = sum.actions.saturating_add(usage.actions);
+        sum.denials = sum.denials.saturating_add(usage.denials);
+    }
+
+    /// What a failure means: where the task judges others, "it cannot be done" says that their work is not good enough.
+    fn judged(&self, problem: Problem) -> Problem {
+        match problem.class {
+            IncidentClass::Fatal if self.work.verify => Problem { class: IncidentClass::Validation, ..problem },
+            _ => problem,
+        }
+    }
+}
+
+/// What an instance led to.
+enum Step {
+    Renewed,
+    Ended(Ending),
+}
+
+/// What a validator says.
+enum Verdict {
+    Accepted,
+    Refused(Problem),
+    Interrupted,
+}

@@ -1,0 +1,46 @@
+//! Commits: one at a time, acknowledged by the record.
+
+use crate::ports::{CommitFailed, Committed, JournalError, OpenStage};
+use crate::shared::Shared;
+use longhaul_core::entry::{Change, Entry};
+use longhaul_core::id::AttemptId;
+use longhaul_core::incident::{IncidentClass, Problem};
+use serde_json::json;
+
+/// Makes what `stage` holds part of the workspace.
+///
+/// The order is the guarantee: what the attempt did is durable before its version is made, and the version becomes the
+/// current one only when the entry which says so is durable. A crash in between leaves the version unused.
+pub(super) async fn commit(
+    shared: &Shared,
+    attempt: &AttemptId,
+    stage: Box<dyn OpenStage>,
+) -> Result<Result<Vec<Change>, Problem>, JournalError> {
+    shared.ledger.flush().await?;
+    let turn = shared.head.turn().await;
+    // Whoever was in line before may have found that the record is lost.
+    shared.ledger.check()?;
+    let head = shared.head.version();
+    match stage.commit(head).await {
+        Ok(Committed { version, .. }) if version == head => Ok(Ok(Vec::new())),
+        Ok(Committed { base, version, changes }) => {
+            let entry = Entry::Committed { base, version, changes: changes.clone() };
+            shared.ledger.attempt(attempt, entry)?;
+            shared.ledger.flush().await?;
+            turn.advance(version);
+            Ok(Ok(changes))
+        }
+        Err(failed) => Ok(Err(problem(failed))),
+    }
+}
+
+fn problem(failed: CommitFailed) -> Problem {
+    let message = failed.to_string();
+    match failed {
+        CommitFailed::Conflict { paths } => {
+            let paths: Vec<_> = paths.iter().map(|path| path.as_str()).collect();
+            Problem::new(IncidentClass::Conflict, message).with_evidence(json!({ "paths": paths }))
+        }
+        CommitFailed::Io(_) => Problem::new(IncidentClass::Transient, message),
+    }
+}

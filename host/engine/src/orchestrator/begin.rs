@@ -1,0 +1,111 @@
+//! How a task begins: is it to be done, for which elements, with what input.
+
+use super::dispatcher::Dispatcher;
+use super::events::{Budget, Ending, Event};
+use crate::error::Halt;
+use crate::executor::{Work, execute};
+use longhaul_core::id::{AttemptId, TaskId};
+use longhaul_core::incident::{IncidentClass, Problem};
+use longhaul_core::state::TaskEvent;
+use longhaul_core::workflow::expr::EvaluationError;
+use longhaul_core::workflow::model::TaskSpec;
+
+/// What is known before a task begins.
+enum Ready {
+    /// Its condition does not hold.
+    Skip,
+    /// It is to be done with this input.
+    Work(Box<Work>),
+}
+
+impl Dispatcher {
+    /// Puts the elements of a `for_each` in its place.
+    pub(super) fn expand(&mut self, task: &TaskId) -> Result<(), Halt> {
+        let workflow = self.workflow.clone();
+        let name = self.book.facts(task)?.name.clone();
+        let spec = workflow.tasks.get(&name).ok_or_else(|| Halt::Defect(format!("there is no task `{name}`")))?;
+        let scope = self.outputs.scope(None);
+        let condition = spec.condition.as_ref().map_or(Ok(true), |condition| condition.holds(&scope));
+        let elements = condition.and_then(|holds| if holds { spec.elements(&scope) } else { Ok(None) });
+        match elements {
+            Ok(Some(items)) => {
+                self.outputs.expand(&name, items.len());
+                for change in self.book.expand(task, items)? {
+                    self.note(change, None)?;
+                }
+                Ok(())
+            }
+            Ok(None) => self.apply(task, TaskEvent::Skip, None),
+            // There is no attempt that could be an incident, and the next evaluation would be the same.
+            Err(error) => {
+                self.end(Ending::Fail(format!("task `{task}`: {error}")));
+                Ok(())
+            }
+        }
+    }
+
+    /// Starts a task, or skips it.
+    pub(super) fn begin(&mut self, task: &TaskId) -> Result<(), Halt> {
+        if self.shared.fuel.is_empty() {
+            self.end(Ending::Exhaust(Budget::Fuel));
+            return self.book.put_back(task);
+        }
+        let workflow = self.workflow.clone();
+        let facts = self.book.facts(task)?;
+        let agent = facts.agent.clone();
+        let spec = workflow.tasks.get(&facts.name).ok_or_else(|| Halt::Defect(format!("there is no task `{task}`")))?;
+        let ready = self.prepare(task, spec)?;
+        if matches!(ready, Ok(Ready::Skip)) {
+            return self.apply(task, TaskEvent::Skip, None);
+        }
+        if !self.slots.take(&agent, task) {
+            return Ok(());
+        }
+        self.apply(task, TaskEvent::Start, None)?;
+        match ready {
+            Ok(Ready::Work(work)) => {
+                let (shared, task) = (self.shared.clone(), task.clone());
+                self.flight.spawn(async move {
+                    let ended = execute(&shared, *work).await?;
+                    Ok(Event::Ended(task, Box::new(ended)))
+                });
+                Ok(())
+            }
+            Ok(Ready::Skip) => Ok(()),
+            Err(error) => {
+                let facts = self.book.facts(task)?;
+                let attempt = AttemptId { task: task.clone(), number: facts.next };
+                facts.next = facts.next.saturating_add(1);
+                let message = format!("the input cannot be worked out: {error}");
+                self.fail(task, attempt, Problem::new(IncidentClass::Fatal, message))
+            }
+        }
+    }
+
+    /// Works out whether a task is to be done, and with what.
+    fn prepare(&mut self, task: &TaskId, spec: &TaskSpec) -> Result<Result<Ready, EvaluationError>, Halt> {
+        let facts = self.book.facts(task)?;
+        let scope = self.outputs.scope(facts.item());
+        // The condition of a `for_each` was seen before its elements came to be.
+        if let Some(condition) = spec.condition.as_ref().filter(|_| facts.element.is_none()) {
+            match condition.holds(&scope) {
+                Ok(true) => {}
+                Ok(false) => return Ok(Ok(Ready::Skip)),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        Ok(spec.with.evaluate(&scope).map(|input| {
+            Ready::Work(Box::new(Work {
+                task: task.clone(),
+                agent: facts.agent.clone(),
+                number: facts.next,
+                input,
+                state: facts.handed.clone(),
+                permissions: spec.permissions.clone(),
+                limits: spec.limits.clone(),
+                verify: spec.verify,
+                validator: facts.validator.clone(),
+            }))
+        }))
+    }
+}

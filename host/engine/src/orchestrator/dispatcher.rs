@@ -1,0 +1,263 @@
+//! The loop: begins what can begin, waits for what is under way, takes note of how it ended.
+
+use super::book::Book;
+use super::events::{Budget, Ending, Event};
+use super::outputs::Outputs;
+use super::slots::Slots;
+use crate::error::Halt;
+use crate::executor::{Ended, Ending as TryEnding};
+use crate::ports::JournalError;
+use crate::recovery::{Again, Case, Verdict, recover};
+use crate::report::merge;
+use crate::shared::{Shared, Stop};
+use longhaul_core::entry::{ChangeKind, Entry};
+use longhaul_core::graph::{Next, TaskChange};
+use longhaul_core::id::{AttemptId, Name, TaskId};
+use longhaul_core::incident::{Incident, IncidentClass, Past, Problem};
+use longhaul_core::path::StagePath;
+use longhaul_core::state::TaskEvent;
+use longhaul_core::workflow::model::Workflow;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+/// Owns all state of a run.
+pub(crate) struct Dispatcher {
+    pub(super) shared: Arc<Shared>,
+    pub(super) workflow: Arc<Workflow>,
+    pub(super) book: Book,
+    pub(super) outputs: Outputs,
+    pub(super) slots: Slots,
+    /// What is under way.
+    pub(super) flight: JoinSet<Result<Event, JournalError>>,
+    /// Ends waits before another try, when there will be none.
+    pub(super) no_more: Arc<Stop>,
+    /// Why nothing new begins; none while the run goes on.
+    pub(super) ending: Option<Ending>,
+    pub(super) incidents: u64,
+    pub(super) changes: BTreeMap<StagePath, ChangeKind>,
+}
+
+impl Dispatcher {
+    pub(crate) fn new(shared: Arc<Shared>, workflow: Arc<Workflow>, book: Book, outputs: Outputs) -> Self {
+        Self {
+            slots: Slots::new(&workflow),
+            shared,
+            workflow,
+            book,
+            outputs,
+            flight: JoinSet::new(),
+            no_more: Arc::new(Stop::new()),
+            ending: None,
+            incidents: 0,
+            changes: BTreeMap::new(),
+        }
+    }
+
+    /// Works until nothing is under way and nothing more can begin.
+    pub(crate) async fn work(&mut self, cancelled: impl Future<Output = ()>) -> Result<(), Halt> {
+        let ended = self.loop_(cancelled).await;
+        if ended.is_err() {
+            // Nothing may go on behind the back of a run that is over. What has begun to commit finds the record lost.
+            self.shared.stop.give();
+            self.no_more.give();
+            while self.flight.join_next().await.is_some() {}
+        }
+        ended
+    }
+
+    async fn loop_(&mut self, cancelled: impl Future<Output = ()>) -> Result<(), Halt> {
+        let shared = self.shared.clone();
+        let mut cancelled = std::pin::pin!(cancelled);
+        let mut time_is_up = shared.ports.time.sleep(self.workflow.budget.wall_time);
+        let (mut may_cancel, mut may_run_out) = (true, true);
+        loop {
+            self.begin_what_can()?;
+            if self.flight.is_empty() {
+                return Ok(());
+            }
+            tokio::select! {
+                biased;
+                error = shared.ledger.broken() => return Err(error.into()),
+                () = &mut cancelled, if may_cancel => {
+                    may_cancel = false;
+                    self.end(Ending::Cancel);
+                }
+                () = &mut time_is_up, if may_run_out => {
+                    may_run_out = false;
+                    self.end(Ending::Exhaust(Budget::WallTime));
+                }
+                Some(joined) = self.flight.join_next() => {
+                    let event = joined.map_err(|error| Halt::Defect(error.to_string()))??;
+                    self.take(event)?;
+                }
+            }
+        }
+    }
+
+    fn begin_what_can(&mut self) -> Result<(), Halt> {
+        while self.ending.is_none() && self.slots.any() {
+            let slots = &self.slots;
+            match self.book.next(|agent| slots.admit(agent)) {
+                Some(Next::Expand(task)) => self.expand(&task)?,
+                Some(Next::Run(task)) => self.begin(&task)?,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// From now on nothing new begins. The first reason is the one that is told.
+    pub(super) fn end(&mut self, ending: Ending) {
+        if ending.interrupts() {
+            self.shared.stop.give();
+        }
+        self.no_more.give();
+        tracing::info!(run = %self.shared.run, ?ending, "nothing new begins");
+        self.ending.get_or_insert(ending);
+    }
+
+    fn take(&mut self, event: Event) -> Result<(), Halt> {
+        match event {
+            Event::Ended(task, ended) => self.ended(&task, *ended),
+            Event::Decided(task, verdict, past) => self.decided(&task, verdict, past),
+            Event::Due(task) => self.apply(&task, TaskEvent::Retry, None),
+            Event::Dropped => Ok(()),
+        }
+    }
+
+    fn ended(&mut self, task: &TaskId, mut ended: Ended) -> Result<(), Halt> {
+        merge(&mut self.changes, std::mem::take(&mut ended.changes));
+        let facts = self.book.facts(task)?;
+        facts.used(&ended);
+        facts.handed = ended.state;
+        let agent = facts.agent.clone();
+        match ended.ending {
+            TryEnding::Completed(output) => {
+                self.release(&agent)?;
+                self.apply(task, TaskEvent::Complete, Some(output))
+            }
+            TryEnding::Failed(_, problem)
+                if problem.class == IncidentClass::Exhausted && self.shared.fuel.is_empty() =>
+            {
+                // Not the task's failure: with a larger budget it goes on.
+                self.interrupted(task, &agent)?;
+                self.end(Ending::Exhaust(Budget::Fuel));
+                Ok(())
+            }
+            TryEnding::Failed(attempt, problem) => self.fail(task, attempt, problem),
+            TryEnding::Interrupted => self.interrupted(task, &agent),
+        }
+    }
+
+    /// Puts a task back to where it was before the try that the run's end cut short.
+    fn interrupted(&mut self, task: &TaskId, agent: &Name) -> Result<(), Halt> {
+        self.release(agent)?;
+        self.apply(task, TaskEvent::Fail, None)?;
+        self.apply(task, TaskEvent::Retry, None)
+    }
+
+    /// A try has failed: makes it an incident, and has it decided on.
+    pub(super) fn fail(&mut self, task: &TaskId, attempt: AttemptId, problem: Problem) -> Result<(), Halt> {
+        self.apply(task, TaskEvent::Fail, None)?;
+        self.incidents += 1;
+        let facts = self.book.facts(task)?;
+        facts.failed(&problem);
+        let incident = Incident { attempt, agent: facts.agent.clone(), problem, at: self.shared.ports.time.now() };
+        let spec = self.workflow.tasks.get(&facts.name);
+        let case = Case {
+            incident: incident.clone(),
+            history: facts.history.clone(),
+            chain: spec.map(|spec| spec.recovery.clone()).unwrap_or_default(),
+            tries: facts.tries,
+            allowed: spec.map_or(0, |spec| spec.attempts),
+            checkpoint: self.shared.head.version(),
+        };
+        tracing::warn!(run = %self.shared.run, %task, class = %incident.problem.class, "{}", incident.problem.message);
+        self.shared.ledger.attempt(&incident.attempt.clone(), Entry::IncidentRaised(incident))?;
+        let (shared, task) = (self.shared.clone(), task.clone());
+        self.flight.spawn(async move {
+            let decided = shared.stop.unless(recover(&shared, &case)).await;
+            Ok(match decided.transpose()? {
+                Some((verdict, past)) => Event::Decided(task, verdict, past.map(Box::new)),
+                None => Event::Dropped,
+            })
+        });
+        Ok(())
+    }
+
+    fn decided(&mut self, task: &TaskId, verdict: Verdict, past: Option<Box<Past>>) -> Result<(), Halt> {
+        let facts = self.book.facts(task)?;
+        facts.history.extend(past.map(|past| *past));
+        let agent = facts.agent.clone();
+        self.release(&agent)?;
+        match verdict {
+            Verdict::Again(Again { after, agent, validator }) => {
+                let facts = self.book.facts(task)?;
+                facts.validator = validator;
+                if let Some(agent) = agent {
+                    facts.agent = agent;
+                    // Another agent cannot read what this one handed to itself.
+                    facts.handed = None;
+                }
+                if after.is_zero() {
+                    return self.apply(task, TaskEvent::Retry, None);
+                }
+                let (time, no_more, task) = (self.shared.ports.time.clone(), self.no_more.clone(), task.clone());
+                self.flight.spawn(async move {
+                    // Cut short, the task is pending all the same: it could be tried again in a run that goes on.
+                    let _ = no_more.unless(time.sleep(after)).await;
+                    Ok(Event::Due(task))
+                });
+                Ok(())
+            }
+            Verdict::Skip(reason) => {
+                tracing::info!(run = %self.shared.run, %task, reason, "the task is skipped");
+                self.apply(task, TaskEvent::Skip, None)
+            }
+            Verdict::Escalate(reason) => {
+                self.apply(task, TaskEvent::Escalate, None)?;
+                self.end(Ending::Escalate(format!("task `{task}`: {reason}")));
+                Ok(())
+            }
+            Verdict::GiveUp(reason) => {
+                self.apply(task, TaskEvent::GiveUp, None)?;
+                self.end(Ending::Fail(format!("task `{task}`: {reason}")));
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes a task through `event` and keeps the outputs of what ended well.
+    pub(super) fn apply(&mut self, task: &TaskId, event: TaskEvent, output: Option<Value>) -> Result<(), Halt> {
+        let mut output = output;
+        for change in self.book.apply(task, event)? {
+            let output = if change.task == *task { output.take() } else { None };
+            self.note(change, output)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the output of a task that ended well.
+    pub(super) fn note(&mut self, change: TaskChange, output: Option<Value>) -> Result<(), Halt> {
+        let TaskChange { task, to, .. } = change;
+        if !to.satisfies() {
+            return Ok(());
+        }
+        let facts = self.book.facts(&task)?;
+        match facts.item() {
+            Some((_, index)) => self.outputs.element(&facts.name, index, output.unwrap_or(Value::Null)),
+            None if self.outputs.is_expanded(&facts.name) => self.outputs.gather(&facts.name, to),
+            None => self.outputs.end(&facts.name, to, output.unwrap_or_else(|| json!({}))),
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, agent: &Name) -> Result<(), Halt> {
+        match self.slots.release(agent) {
+            Some(task) => self.book.put_back(&task),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What the dispatcher is told, and the ways in which a run can come to its end.
+
+use crate::executor::Ended;
+use crate::recovery::Verdict;
+use longhaul_core::id::TaskId;
+use longhaul_core::incident::Past;
+
+/// Something that was under way for a task has come to its end.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A try.
+    Ended(TaskId, Box<Ended>),
+    /// A recovery, with what is to be remembered of it.
+    Decided(TaskId, Verdict, Option<Box<Past>>),
+    /// A wait before the next try.
+    Due(TaskId),
+    /// A recovery or a wait that the run's end cut short.
+    Dropped,
+}
+
+/// Why nothing new begins any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// A task was given up.
+    Fail(String),
+    /// A person has to look.
+    Escalate(String),
+    /// A budget is used up.
+    Exhaust(Budget),
+    /// The operator cancelled the run.
+    Cancel,
+}
+
+/// A part of the budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Budget {
+    /// Computing. What is under way goes on to its own limit.
+    Fuel,
+    /// Wall time. What is under way is dropped.
+    WallTime,
+}
+
+impl Ending {
+    /// Whether what is under way is dropped, not waited for.
+    pub(super) fn interrupts(&self) -> bool {
+        matches!(self, Ending::Cancel | Ending::Exhaust(Budget::WallTime))
+    }
+}

@@ -1,0 +1,131 @@
+//! How a run comes to its end: is the objective met, what becomes of the result, what is reported.
+
+use super::dispatcher::Dispatcher;
+use super::events::{Budget, Ending};
+use crate::error::Halt;
+use crate::options::Apply;
+use crate::ports::Applied;
+use crate::report::RunReport;
+use longhaul_core::digest::Digest;
+use longhaul_core::entry::Entry;
+use longhaul_core::state::{RunEvent, RunState};
+use longhaul_core::units::{Timestamp, show_duration};
+
+/// A run on its last steps.
+struct Closing {
+    state: RunState,
+    reason: String,
+    applied: Option<u64>,
+}
+
+impl Dispatcher {
+    /// Ends the run and its record. Comes after [`Dispatcher::work`].
+    pub(crate) async fn finish(mut self, base: Digest, started: Timestamp, apply: Apply) -> Result<RunReport, Halt> {
+        let mut closing = Closing { state: RunState::Running, reason: String::new(), applied: None };
+        match self.outcome()? {
+            (RunEvent::Finish, _) => self.deliver(&mut closing, base, apply).await?,
+            (event, reason) => self.step(&mut closing, event, reason)?,
+        }
+        self.shared.ledger.flush().await?;
+        Ok(self.report(closing, base, started))
+    }
+
+    /// What the run came to. Cancels what will not be done.
+    fn outcome(&mut self) -> Result<(RunEvent, String), Halt> {
+        let budget = &self.workflow.budget;
+        Ok(match self.ending.take() {
+            Some(Ending::Fail(reason)) => {
+                self.book.cancel_open()?;
+                (RunEvent::Fail, reason)
+            }
+            Some(Ending::Cancel) => {
+                self.book.cancel_open()?;
+                (RunEvent::Cancel, "cancelled by the operator".to_owned())
+            }
+            Some(Ending::Escalate(reason)) => (RunEvent::Escalate, reason),
+            Some(Ending::Exhaust(Budget::Fuel)) => {
+                let fuel = budget.fuel.unwrap_or_default();
+                (
+                    RunEvent::Exhaust,
+                    format!("the budget of {fuel} units of fuel is used up; raise `budget.fuel` to go on"),
+                )
+            }
+            Some(Ending::Exhaust(Budget::WallTime)) => {
+                let span = show_duration(budget.wall_time);
+                (
+                    RunEvent::Exhaust,
+                    format!("the budget of {span} of wall time is used up; raise `budget.wall_time` to go on"),
+                )
+            }
+            None if !self.book.is_done() => {
+                let waiting = self.book.open().count();
+                (
+                    RunEvent::Escalate,
+                    format!("nothing is under way, and {waiting} tasks wait for something that cannot come"),
+                )
+            }
+            None => match self.workflow.done_when.as_ref().map(|goal| goal.holds(&self.outputs.scope(None))) {
+                None | Some(Ok(true)) => (RunEvent::Finish, String::new()),
+                Some(Ok(false)) => (RunEvent::Fail, "all tasks are done, but `done_when` does not hold".to_owned()),
+                Some(Err(error)) => (RunEvent::Fail, format!("`done_when`: {error}")),
+            },
+        })
+    }
+
+    /// Puts the result of a run that met its objective where it belongs.
+    async fn deliver(&self, closing: &mut Closing, base: Digest, apply: Apply) -> Result<(), Halt> {
+        let version = self.shared.head.version();
+        self.step(closing, RunEvent::Finish, String::new())?;
+        if version == base {
+            return self.step(closing, RunEvent::Apply, String::new());
+        }
+        if apply == Apply::Later {
+            return self.step(closing, RunEvent::Apply, "the result is kept and was not applied".to_owned());
+        }
+        // The folder changes only when the record says that it is about to.
+        self.shared.ledger.flush().await?;
+        match self.shared.ports.workspace.apply(base, version).await {
+            Ok(Applied { files }) => {
+                closing.applied = Some(files);
+                self.shared.ledger.run(Entry::Applied { version, files })?;
+                self.step(closing, RunEvent::Apply, String::new())
+            }
+            Err(failed) => {
+                let reason = format!("the result is kept and was not applied: {failed}");
+                self.step(closing, RunEvent::Escalate, reason)
+            }
+        }
+    }
+
+    fn step(&self, closing: &mut Closing, event: RunEvent, reason: String) -> Result<(), Halt> {
+        let from = closing.state;
+        let to = from.after(event)?;
+        tracing::info!(run = %self.shared.run, %from, %to, reason, "the run goes on to another state");
+        self.shared.ledger.run(Entry::RunChanged { from, to, reason: reason.clone() })?;
+        closing.state = to;
+        closing.reason = reason;
+        Ok(())
+    }
+
+    fn report(self, closing: Closing, base: Digest, started: Timestamp) -> RunReport {
+        let (counts, tasks) = self.book.report();
+        let (actions, denials) = self.shared.ledger.counts();
+        RunReport {
+            run: self.shared.run.clone(),
+            status: closing.state,
+            reason: closing.reason,
+            base,
+            version: self.shared.head.version(),
+            applied: closing.applied,
+            changes: self.changes,
+            counts,
+            actions,
+            denials,
+            incidents: self.incidents,
+            fuel: self.shared.fuel.used(),
+            memory: tasks.iter().map(|task| task.memory).max().unwrap_or_default(),
+            tasks,
+            time: self.shared.ports.time.now().since(started),
+        }
+    }
+}

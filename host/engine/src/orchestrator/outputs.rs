@@ -1,0 +1,112 @@
+//! The outputs of tasks, for the expressions of tasks that need them.
+//!
+//! An output is kept only while something that has not ended can mention it, so that a long run does not gather what
+//! nobody will read. How each task ended is kept to the end.
+
+use longhaul_core::id::Name;
+use longhaul_core::state::TaskState;
+use longhaul_core::workflow::expr::{Expression, Scope, TaskResult};
+use longhaul_core::workflow::model::{TaskSpec, Workflow};
+use longhaul_core::workflow::path::Root;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What expressions see of the run.
+#[derive(Debug)]
+pub(crate) struct Outputs {
+    inputs: Map<String, Value>,
+    /// Facts about the run.
+    run: Value,
+    results: BTreeMap<Name, TaskResult>,
+    /// The outputs of the elements of tasks that have not ended.
+    elements: BTreeMap<Name, Vec<Value>>,
+    /// The tasks that each task mentions.
+    mentions: BTreeMap<Name, BTreeSet<Name>>,
+    /// How many tasks that have not ended mention this one; `done_when` counts as one that never ends.
+    readers: BTreeMap<Name, usize>,
+}
+
+impl Outputs {
+    pub(crate) fn new(workflow: &Workflow, inputs: Map<String, Value>, run: Value) -> Self {
+        let mentions: BTreeMap<_, _> =
+            workflow.tasks.iter().map(|(name, spec)| (name.clone(), mentioned(spec))).collect();
+        let mut readers = BTreeMap::new();
+        let at_the_end = workflow.done_when.iter().flat_map(tasks_of).collect::<BTreeSet<_>>();
+        for name in mentions.values().chain([&at_the_end]).flatten() {
+            *readers.entry(name.clone()).or_default() += 1;
+        }
+        Self { inputs, run, results: BTreeMap::new(), elements: BTreeMap::new(), mentions, readers }
+    }
+
+    /// What an expression sees, with the element of a `for_each` where there is one.
+    pub(super) fn scope<'a>(&'a self, item: Option<(&'a Value, usize)>) -> Scope<'a> {
+        Scope { inputs: &self.inputs, tasks: &self.results, item, run: &self.run }
+    }
+
+    /// A task goes on as this many elements.
+    pub(super) fn expand(&mut self, name: &Name, elements: usize) {
+        self.elements.insert(name.clone(), vec![Value::Null; elements]);
+    }
+
+    /// Whether a task goes on as elements that have not all ended.
+    pub(super) fn is_expanded(&self, name: &Name) -> bool {
+        self.elements.contains_key(name)
+    }
+
+    /// An element has an output.
+    pub(super) fn element(&mut self, name: &Name, index: usize, output: Value) {
+        let kept = self.is_read(name);
+        let slot = self.elements.get_mut(name).and_then(|outputs| outputs.get_mut(index));
+        if let Some(slot) = slot.filter(|_| kept) {
+            *slot = output;
+        }
+    }
+
+    /// A task that goes as its elements go has ended.
+    pub(super) fn gather(&mut self, name: &Name, status: TaskState) {
+        let outputs = self.elements.remove(name).unwrap_or_default();
+        self.put(name, TaskResult::gathered(status, outputs));
+    }
+
+    /// A task has ended, with this output.
+    pub(super) fn end(&mut self, name: &Name, status: TaskState, output: Value) {
+        self.put(name, TaskResult { status, output });
+    }
+
+    fn put(&mut self, name: &Name, mut result: TaskResult) {
+        if !self.is_read(name) {
+            result.output = json!({});
+        }
+        self.results.insert(name.clone(), result);
+        for mentioned in self.mentions.remove(name).into_iter().flatten() {
+            let left = self.readers.get_mut(&mentioned).map(|readers| {
+                *readers = readers.saturating_sub(1);
+                *readers
+            });
+            if left == Some(0)
+                && let Some(result) = self.results.get_mut(&mentioned)
+            {
+                result.output = json!({});
+            }
+        }
+    }
+
+    fn is_read(&self, name: &Name) -> bool {
+        self.readers.get(name).is_some_and(|readers| *readers > 0)
+    }
+}
+
+/// The tasks that a task's expressions mention.
+fn mentioned(spec: &TaskSpec) -> BTreeSet<Name> {
+    let templates = [Some(&spec.with), spec.for_each.as_ref()].into_iter().flatten();
+    let within = templates.flat_map(|template| template.expressions()).map(|(_, expression)| expression);
+    within.chain(&spec.condition).flat_map(tasks_of).collect()
+}
+
+fn tasks_of(expression: &Expression) -> Vec<Name> {
+    let named = expression.paths().iter().filter_map(|path| match &path.root {
+        Root::Task(name) => Some(name.clone()),
+        _ => None,
+    });
+    named.collect()
+}

@@ -1,0 +1,230 @@
+//! What the engine needs from the rest of the host, as traits that live here, with their crash contracts.
+//!
+//! ```text
+//!             ┌──────────► Plugins    runs agents, asks strategies        (sandbox)
+//!   engine ───┼──────────► Workspace  stages, commits, application        (workspace)
+//!             ├──────────► Journal    the record                          (store)
+//!             └──────────► Time, Observer                                 (command line, simulation)
+//! ```
+//!
+//! Calls that may take long are futures, boxed so that ports are objects; an adapter moves blocking work to threads made
+//! for it. Every future may be dropped before its end unless its documentation says otherwise.
+
+use longhaul_core::attempt::{AttemptReport, Job, Limits, Recorder};
+use longhaul_core::clock::Clock;
+use longhaul_core::digest::Digest;
+use longhaul_core::entry::{Change, Position, Record};
+use longhaul_core::grant::Permissions;
+use longhaul_core::id::{AttemptId, Name, RunId};
+use longhaul_core::incident::{Decision, Situation};
+use longhaul_core::path::StagePath;
+use longhaul_core::stage::Stage;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A future that can be sent between threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// All ports of one run.
+#[derive(Clone)]
+pub struct Ports {
+    /// The plugins that the workflow names.
+    pub plugins: Arc<dyn Plugins>,
+    /// The versions of the workspace.
+    pub workspace: Arc<dyn Workspace>,
+    /// The record.
+    pub journal: Arc<dyn Journal>,
+    /// Clock and timers.
+    pub time: Arc<dyn Time>,
+    /// Who watches.
+    pub observer: Arc<dyn Observer>,
+}
+
+/// What the engine has to know of a plugin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PluginInfo {
+    /// The digest of its component.
+    pub digest: Digest,
+    /// Its version, as its manifest says.
+    pub version: String,
+    /// What its manifest asks for.
+    pub asks: Permissions,
+}
+
+/// The plugins of a run: found, checked and loaded before it begins.
+///
+/// Crash contract: a plugin has no state of its own between two calls, so there is nothing to restore. Dropping a future
+/// ends its instance soon, also in the middle of a host call, and nothing of it acts after that.
+pub trait Plugins: Send + Sync {
+    /// The agent that the workflow calls so.
+    fn agent(&self, name: &Name) -> Option<PluginInfo>;
+
+    /// The strategy that the workflow calls so.
+    fn strategy(&self, name: &Name) -> Option<PluginInfo>;
+
+    /// Runs an agent on a task, within the job's limits. Whatever goes wrong is part of the report.
+    fn run_agent<'a>(&'a self, agent: &'a Name, job: Job) -> BoxFuture<'a, AttemptReport>;
+
+    /// Asks a strategy, within limits of the adapter's own. The error is in words; it counts as no decision.
+    fn decide<'a>(
+        &'a self,
+        strategy: &'a Name,
+        situation: Situation,
+        recorder: Arc<dyn Recorder>,
+    ) -> BoxFuture<'a, Result<Option<Decision>, String>>;
+}
+
+/// The workspace as versions: immutable, named by digest.
+///
+/// Crash contract: a version that was ever handed out by a commit is complete and durable. Which version is the run's
+/// current one is said by the journal alone, so a commit that the journal does not acknowledge has not happened; the
+/// files that it left are rubbish to be collected.
+pub trait Workspace: Send + Sync {
+    /// Opens a stage of `version` for `attempt`, bounded by the limits on files, handles and disk.
+    ///
+    /// # Errors
+    /// [`WorkspaceError`], where nothing of it is left behind.
+    fn stage<'a>(
+        &'a self,
+        version: Digest,
+        attempt: &'a AttemptId,
+        limits: &'a Limits,
+    ) -> BoxFuture<'a, Result<Box<dyn OpenStage>, WorkspaceError>>;
+
+    /// Brings the user's folder from version `from` to version `to`, all or nothing. This future is never dropped. After a
+    /// crash in its middle the next call, or the opening of the workspace, finishes it or takes it back.
+    ///
+    /// # Errors
+    /// [`ApplyFailed`]; the folder is then as it was.
+    fn apply(&self, from: Digest, to: Digest) -> BoxFuture<'_, Result<Applied, ApplyFailed>>;
+}
+
+/// A stage that an attempt works in. Dropping it discards it, at the latest when the last clone of [`OpenStage::files`] is gone.
+pub trait OpenStage: Send + Sync {
+    /// The files, as the guest's side sees them.
+    fn files(&self) -> Arc<dyn Stage>;
+
+    /// Makes a version of what the stage holds, on top of `head`. Where `head` is not the stage's own version, the changes
+    /// made since are merged; a path changed on both sides that cannot be merged is a conflict (first wins). No changes
+    /// give `head` itself. This future is never dropped.
+    ///
+    /// # Errors
+    /// [`CommitFailed`]; the stage is gone then too, and no version was made.
+    fn commit(self: Box<Self>, head: Digest) -> BoxFuture<'static, Result<Committed, CommitFailed>>;
+
+    /// Throws the stage away.
+    fn discard(self: Box<Self>) -> BoxFuture<'static, ()>;
+}
+
+/// A commit that worked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The version that it was made on.
+    pub base: Digest,
+    /// The version that it made.
+    pub version: Digest,
+    /// What changed from the one to the other.
+    pub changes: Vec<Change>,
+}
+
+/// A result that was put into the user's folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Applied {
+    /// Files written or removed.
+    pub files: u64,
+}
+
+/// A stage cannot be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the workspace cannot give a stage: {0}")]
+pub struct WorkspaceError(pub String);
+
+/// A stage was not committed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommitFailed {
+    /// Somebody else changed the same paths since the stage was opened.
+    #[error("{} changed by another task since this one began", list(paths))]
+    Conflict {
+        /// These paths.
+        paths: Vec<StagePath>,
+    },
+    /// The machine failed; the text says how.
+    #[error("the changes cannot be stored: {0}")]
+    Io(String),
+}
+
+/// A result was not put into the user's folder.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyFailed {
+    /// Somebody changed the folder since the run began, and those changes would be lost.
+    #[error("{} changed in the folder since the run began", list(paths))]
+    Changed {
+        /// These paths.
+        paths: Vec<StagePath>,
+    },
+    /// The machine failed; the text says how.
+    #[error("the folder cannot be written: {0}")]
+    Io(String),
+}
+
+/// A few paths in words.
+fn list(paths: &[StagePath]) -> String {
+    /// How many are named before the rest is counted.
+    const NAMED: usize = 5;
+    let named: Vec<_> = paths.iter().take(NAMED).map(|path| format!("`{}`", path.as_str())).collect();
+    match paths.len().saturating_sub(NAMED) {
+        0 if paths.len() == 1 => format!("{} was", named.join(", ")),
+        0 => format!("{} were", named.join(", ")),
+        more => format!("{} and {more} more were", named.join(", ")),
+    }
+}
+
+/// A run's append-only record.
+///
+/// Crash contract: what a flush acknowledged survives any crash; what was appended after it may be lost, but only as a
+/// whole tail. After an error every later call fails as well: the record has no holes.
+pub trait Journal: Send + Sync {
+    /// Appends a record. Cheap and buffered; may block for a moment while the disk catches up.
+    ///
+    /// # Errors
+    /// [`JournalError`], and nothing was appended.
+    fn append(&self, run: &RunId, record: &Record) -> Result<Position, JournalError>;
+
+    /// Makes all that was appended before durable.
+    ///
+    /// # Errors
+    /// [`JournalError`]: nothing may be taken as durable that was not before.
+    fn flush(&self) -> BoxFuture<'_, Result<(), JournalError>>;
+}
+
+/// The record cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JournalError {
+    /// The disk, or the quota of the state folder, is full.
+    #[error("the disk is full: {0}")]
+    DiskFull(String),
+    /// Anything else.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Clock and timers of one kind of time: the machine's or a simulation's.
+pub trait Time: Clock {
+    /// Resolves after `span`.
+    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()>;
+}
+
+/// Watches a run as it goes, for live progress.
+pub trait Observer: Send + Sync {
+    /// A record was appended. It need not be durable yet. Must not block; records of one task come in their order.
+    fn seen(&self, record: &Record);
+}
+
+/// Watches nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn seen(&self, _: &Record) {}
+}

@@ -1,0 +1,101 @@
+//! What is known about an incident, and what a decision about it means.
+
+use longhaul_core::digest::Digest;
+use longhaul_core::id::Name;
+use longhaul_core::incident::{Decision, Incident, Past};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The most tries of one task, whatever strategies say. An honest chain gives up or escalates long before; this ends a
+/// dishonest one.
+pub(crate) const MAX_TRIES: u32 = 100;
+
+/// The longest wait before a try. The run's wall time bounds it too; this keeps the arithmetic of timers sound.
+const MAX_WAIT: Duration = Duration::from_secs(30 * 86_400);
+
+/// An incident with all that is needed to decide on it.
+#[derive(Debug)]
+pub(crate) struct Case {
+    /// What happened.
+    pub(crate) incident: Incident,
+    /// What happened to the task before.
+    pub(crate) history: Vec<Past>,
+    /// The strategies to ask, in turn.
+    pub(crate) chain: Vec<Name>,
+    /// Tries that were made.
+    pub(crate) tries: u32,
+    /// Tries after which a plain retry is refused.
+    pub(crate) allowed: u32,
+    /// The version that a rollback goes back to.
+    pub(crate) checkpoint: Digest,
+}
+
+/// What is to be done about an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Another try.
+    Again(Again),
+    /// The task is left out, for this reason.
+    Skip(String),
+    /// A person has to look, for this reason.
+    Escalate(String),
+    /// The task has failed, for this reason.
+    GiveUp(String),
+}
+
+/// Another try.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Again {
+    /// After this long.
+    pub(crate) after: Duration,
+    /// By this agent, where it is another one.
+    pub(crate) agent: Option<Name>,
+    /// To be accepted by this agent.
+    pub(crate) validator: Option<Name>,
+}
+
+impl Case {
+    /// The name of the checkpoint that can be gone back to: the current version, which holds the work of all completed
+    /// tasks and nothing of the failed attempt.
+    pub(crate) fn checkpoint_name(&self) -> String {
+        self.checkpoint.to_string()
+    }
+
+    /// What `decision` means, where it can be carried out. The error says why it cannot.
+    pub(crate) fn verdict<T>(&self, decision: &Decision, agents: &BTreeMap<Name, T>) -> Result<Verdict, String> {
+        let known = |name: &Name| match agents.contains_key(name) {
+            true => Ok(name.clone()),
+            false => Err(format!("the workflow has no agent `{name}`")),
+        };
+        match decision {
+            Decision::Retry { .. } if self.tries >= self.allowed => {
+                Err(format!("the task was tried {} times and may be retried up to {}", self.tries, self.allowed))
+            }
+            Decision::Retry { .. } | Decision::Rollback { .. } | Decision::Reassign { .. }
+                if self.tries >= MAX_TRIES =>
+            {
+                Err(format!("the task was tried {MAX_TRIES} times, and no task is tried more often"))
+            }
+            Decision::Retry { after } => {
+                Ok(Verdict::Again(Again { after: (*after).min(MAX_WAIT), ..Again::default() }))
+            }
+            Decision::Rollback { to: Some(to), .. } if *to != self.checkpoint_name() => {
+                let to: String = to.chars().take(80).collect();
+                Err(format!("there is no checkpoint `{to}`"))
+            }
+            Decision::Rollback { validate, .. } => {
+                let validator = validate.as_ref().map(known).transpose()?;
+                Ok(Verdict::Again(Again { validator, ..Again::default() }))
+            }
+            Decision::Reassign { agent } => {
+                Ok(Verdict::Again(Again { agent: Some(known(agent)?), ..Again::default() }))
+            }
+            Decision::Skip { reason } => Ok(Verdict::Skip(reason.clone())),
+            Decision::Escalate { reason } => Ok(Verdict::Escalate(reason.clone())),
+            Decision::Split => Ok(Verdict::Escalate("the task has to be split, which takes a person for now".into())),
+            Decision::Compensate => {
+                Ok(Verdict::Escalate("what the task did has to be compensated, which takes a person for now".into()))
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What came of a run, for the one who started it.
+
+use longhaul_core::digest::Digest;
+use longhaul_core::entry::{Change, ChangeKind};
+use longhaul_core::id::{Name, RunId, TaskId};
+use longhaul_core::incident::Problem;
+use longhaul_core::path::StagePath;
+use longhaul_core::state::{RunState, TaskState};
+use longhaul_core::units::{Bytes, Fuel};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What came of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunReport {
+    /// The run.
+    pub run: RunId,
+    /// How it ended.
+    pub status: RunState,
+    /// Why, for a person; empty where it goes without saying.
+    pub reason: String,
+    /// The version that it began with.
+    pub base: Digest,
+    /// The version that it ended with. It is kept, whether it was applied or not.
+    pub version: Digest,
+    /// Files of the user's folder that were written or removed; none where nothing was applied.
+    pub applied: Option<u64>,
+    /// What differs between the two versions, by path.
+    pub changes: BTreeMap<StagePath, ChangeKind>,
+    /// How many tasks are in which state.
+    pub counts: TaskCounts,
+    /// The tasks in the order in which they were planned, elements of a `for_each` each for itself.
+    pub tasks: Vec<TaskRow>,
+    /// Actions of all attempts.
+    pub actions: u64,
+    /// How many of them were refused.
+    pub denials: u64,
+    /// Failed attempts.
+    pub incidents: u64,
+    /// Computing of all attempts that ended.
+    pub fuel: Fuel,
+    /// The most linear memory that one attempt had at a time.
+    pub memory: Bytes,
+    /// Wall time.
+    pub time: Duration,
+}
+
+/// How many tasks are in which state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TaskCounts {
+    /// Not started, or waiting for a try.
+    pub pending: u64,
+    /// Interrupted in an attempt.
+    pub running: u64,
+    /// Interrupted between a failure and its recovery.
+    pub failing: u64,
+    /// Done.
+    pub completed: u64,
+    /// Left out.
+    pub skipped: u64,
+    /// Given up.
+    pub failed: u64,
+    /// Handed to a person.
+    pub escalated: u64,
+    /// Cancelled.
+    pub cancelled: u64,
+}
+
+impl TaskCounts {
+    /// Counts one more task in `state`.
+    pub fn add(&mut self, state: TaskState) {
+        *match state {
+            TaskState::Pending => &mut self.pending,
+            TaskState::Running => &mut self.running,
+            TaskState::Failing => &mut self.failing,
+            TaskState::Completed => &mut self.completed,
+            TaskState::Skipped => &mut self.skipped,
+            TaskState::Failed => &mut self.failed,
+            TaskState::Escalated => &mut self.escalated,
+            TaskState::Cancelled => &mut self.cancelled,
+        } += 1;
+    }
+
+    /// All tasks.
+    pub fn total(&self) -> u64 {
+        let Self { pending, running, failing, completed, skipped, failed, escalated, cancelled } = self;
+        pending + running + failing + completed + skipped + failed + escalated + cancelled
+    }
+}
+
+/// What came of one task.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskRow {
+    /// The task.
+    pub task: TaskId,
+    /// Who worked on it last.
+    pub agent: Name,
+    /// Where it stands.
+    pub state: TaskState,
+    /// Attempts that began, renewals and validations included.
+    pub attempts: u32,
+    /// Computing of all of them.
+    pub fuel: Fuel,
+    /// The most linear memory that one of them had at a time.
+    pub memory: Bytes,
+    /// Wall time of all of them.
+    pub time: Duration,
+    /// What went wrong last, if anything did.
+    pub problem: Option<Problem>,
+}
+
+/// Adds `changes` to what differed before. What was added and removed again leaves no trace.
+pub(crate) fn merge(all: &mut BTreeMap<StagePath, ChangeKind>, changes: Vec<Change>) {
+    use ChangeKind::{Added, Modified, Removed};
+    for Change { path, change, .. } in changes {
+        let now = match (all.get(&path), change) {
+            (Some(Added), Removed) => None,
+            (Some(Added), _) => Some(Added),
+            (Some(Removed), Added | Modified) => Some(Modified),
+            (_, change) => Some(change),
+        };
+        match now {
+            Some(now) => all.insert(path, now),
+            None => all.remove(&path),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_add_up_to_the_difference_between_first_and_last() {
+        use ChangeKind::{Added, Modified, Removed};
+        for (steps, expected) in [
+            (&[Added, Modified][..], Some(Added)),
+            (&[Added, Removed], None),
+            (&[Modified, Modified], Some(Modified)),
+            (&[Modified, Removed], Some(Removed)),
+            (&[Removed, Added], Some(Modified)),
+            (&[Removed, Added, Removed], Some(Removed)),
+            (&[Added, Removed, Added], Some(Added)),
+        ] {
+            let path = StagePath::new("a").unwrap();
+            let mut all = BTreeMap::new();
+            for change in steps {
+                merge(&mut all, vec![Change { path: path.clone(), change: *change, digest: None }]);
+            }
+            assert_eq!(all.get(&path).copied(), expected, "{steps:?}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What all layers of one run share: its facts, its ports, the current version, the fuel left, the signal to stop.
+
+use crate::executor::Grants;
+use crate::ledger::Ledger;
+use crate::ports::{PluginInfo, Ports};
+use longhaul_core::digest::Digest;
+use longhaul_core::grant::Permissions;
+use longhaul_core::id::{Name, RunId};
+use longhaul_core::units::Fuel;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{MutexGuard, watch};
+
+/// Facts and services of one run.
+pub(crate) struct Shared {
+    pub(crate) run: RunId,
+    /// The workflow's name.
+    pub(crate) workflow: Name,
+    pub(crate) objective: String,
+    /// What the operator allows; none means that there is no policy.
+    pub(crate) policy: Option<Permissions>,
+    pub(crate) grants: Grants,
+    pub(crate) agents: BTreeMap<Name, Configured>,
+    pub(crate) strategies: BTreeMap<Name, Configured>,
+    /// What the run's randomness derives from.
+    pub(crate) seed: u64,
+    pub(crate) ports: Ports,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) head: Head,
+    pub(crate) fuel: FuelMeter,
+    pub(crate) stop: Stop,
+}
+
+/// A plugin with its configuration.
+pub(crate) struct Configured {
+    pub(crate) info: PluginInfo,
+    /// A JSON object, evaluated.
+    pub(crate) config: Value,
+}
+
+/// The current version of the run's workspace. Commits are made one at a time, in the order in which they ask.
+pub(crate) struct Head {
+    /// A fair lock: first come, first served.
+    line: tokio::sync::Mutex<()>,
+    version: Mutex<Digest>,
+}
+
+/// The right to make the next commit.
+pub(crate) struct Turn<'a> {
+    head: &'a Head,
+    _line: MutexGuard<'a, ()>,
+}
+
+impl Head {
+    pub(crate) fn new(version: Digest) -> Self {
+        Self { line: tokio::sync::Mutex::new(()), version: Mutex::new(version) }
+    }
+
+    pub(crate) fn version(&self) -> Digest {
+        *self.version.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the right to commit.
+    pub(crate) async fn turn(&self) -> Turn<'_> {
+        Turn { head: self, _line: self.line.lock().await }
+    }
+}
+
+impl Turn<'_> {
+    /// Makes `version` the current one.
+    pub(crate) fn advance(self, version: Digest) {
+        *self.head.version.lock().unwrap_or_else(PoisonError::into_inner) = version;
+    }
+}
+
+/// The fuel that the run's attempts used, of what its budget gives.
+///
+/// An attempt gets at most what is left when it begins, so attempts side by side can pass the budget together by what
+/// the others of them use meanwhile; none begins after that.
+pub(crate) struct FuelMeter {
+    budget: Option<Fuel>,
+    used: AtomicU64,
+}
+
+impl FuelMeter {
+    pub(crate) fn new(budget: Option<Fuel>) -> Self {
+        Self { budget, used: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn charge(&self, fuel: Fuel) {
+        // The closure always gives a value, so there is no error to look at.
+        let _ = self.used.fetch_update(Relaxed, Relaxed, |used| Some(used.saturating_add(fuel.0)));
+    }
+
+    pub(crate) fn used(&self) -> Fuel {
+        Fuel(self.used.load(Relaxed))
+    }
+
+    /// `limit`, or what is left of the budget where that is less.
+    pub(crate) fn at_most(&self, limit: Fuel) -> Fuel {
+        self.left().map_or(limit, |left| left.min(limit))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.left() == Some(Fuel(0))
+    }
+
+    fn left(&self) -> Option<Fuel> {
+        self.budget.map(|budget| Fuel(budget.0.saturating_sub(self.used().0)))
+    }
+}
+
+/// The signal that whatever is under way ends at once. Commits that have begun end well all the same.
+pub(crate) struct Stop(watch::Sender<bool>);
+
+impl Stop {
+    pub(crate) fn new() -> Self {
+        Self(watch::Sender::new(false))
+    }
+
+    pub(crate) fn give(&self) {
+        self.0.send_replace(true);
+    }
+
+    pub(crate) fn is_given(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Runs `work`, unless and until the signal is given: then nothing is left of it.
+    pub(crate) async fn unless<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut given = self.0.subscribe();
+        tokio::select! {
+            biased;
+            // An error means that the sender is gone, which cannot be while it is borrowed here.
+            _ = given.wait_for(|given| *given) => None,
+            done = work => Some(done),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Whole runs against ports in memory, which mean what the real ones mean: versions are immutable, the first commit wins, a
+//! record that was not flushed is not durable. Time is virtual.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a fake that fails is a test that fails")]
+
+mod files;
+mod limits;
+mod order;
+mod record;
+mod recovery;
+mod world;

@@ -1,0 +1,335 @@
+//! The other ports in memory, and a builder of runs on them.
+
+use crate::files::{FakeWorkspace, Files, Tree};
+use longhaul_core::action::{Action, ActionResult};
+use longhaul_core::attempt::{AttemptEvent, AttemptReport, Job, Outcome, Recorder, Usage};
+use longhaul_core::clock::Clock;
+use longhaul_core::digest::Digest;
+use longhaul_core::entry::{Entry, Position, Record};
+use longhaul_core::grant::{Capability, FsPermissions, Permissions};
+use longhaul_core::id::{Name, RunId};
+use longhaul_core::incident::{Decision, IncidentClass, Problem, Situation};
+use longhaul_core::path::StagePath;
+use longhaul_core::stage::{Create, OpenMode};
+use longhaul_core::state::TaskState;
+use longhaul_core::units::{Bytes, Fuel, Timestamp};
+use longhaul_core::workflow::model::DEFAULT_RECOVERY;
+use longhaul_core::workflow::parse::parse;
+use longhaul_engine::ports::{BoxFuture, Journal, JournalError, PluginInfo, Plugins, Ports, Time, Unobserved};
+use longhaul_engine::{Engine, EngineError, RunOptions, RunReport};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::Instant;
+
+type Agent = Arc<dyn Fn(Job) -> BoxFuture<'static, Result<Value, Problem>> + Send + Sync>;
+type Strategy = Arc<dyn Fn(&Situation) -> Result<Option<Decision>, String> + Send + Sync>;
+
+pub(crate) const FUEL: u64 = 1_000;
+
+/// A run to be made, and all that came of it.
+pub(crate) struct World {
+    pub(crate) files: Arc<Files>,
+    pub(crate) journal: Arc<FakeJournal>,
+    pub(crate) options: RunOptions,
+    plugins: FakePlugins,
+    base: Digest,
+}
+
+impl World {
+    /// A folder with the file `seed`, and the usual strategies, which know nothing.
+    pub(crate) fn new() -> Self {
+        let files = Arc::new(Files::default());
+        let tree = Tree::from([("seed".to_owned(), "0".to_owned())]);
+        *files.folder.lock().unwrap() = tree.clone();
+        let base = files.add(&tree);
+        let journal = Arc::new(FakeJournal::default());
+        let world = Self { files, journal, options: RunOptions::default(), plugins: FakePlugins::default(), base };
+        DEFAULT_RECOVERY.into_iter().fold(world, |world, strategy| world.strategy(strategy, |_| Ok(None)))
+    }
+
+    /// An agent whose output is what `work` gives; an output with `continue` means to continue as new with it.
+    pub(crate) fn agent<F>(mut self, agent: &str, work: impl Fn(Job) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Value, Problem>> + Send + 'static,
+    {
+        self.plugins.agents.insert(name(agent), Arc::new(move |job| Box::pin(work(job))));
+        self
+    }
+
+    /// An agent that writes the name of its task into a file of that name.
+    pub(crate) fn writer(self, agent: &str) -> Self {
+        self.agent(agent, |job| async move {
+            let task = job.task.attempt.task.to_string();
+            write(&job, &task, &task);
+            Ok(json!({ "by": task }))
+        })
+    }
+
+    pub(crate) fn strategy(
+        mut self,
+        strategy: &str,
+        decide: impl Fn(&Situation) -> Result<Option<Decision>, String> + Send + Sync + 'static,
+    ) -> Self {
+        self.plugins.strategies.insert(name(strategy), Arc::new(decide));
+        self
+    }
+
+    /// A strategy that never answers.
+    pub(crate) fn mute_strategy(mut self, strategy: &str) -> Self {
+        self.plugins.mute.push(name(strategy));
+        self
+    }
+
+    pub(crate) fn base(&self) -> Digest {
+        self.base
+    }
+
+    /// Runs a workflow of these `tasks`, given in YAML, with everything granted.
+    pub(crate) async fn run(&self, head: &str, tasks: &str) -> Result<RunReport, EngineError> {
+        let text = format!(
+            "version: 1\nname: test\npermissions: {{ fs: {{ read: [\"**\"], write: [\"**\"] }} }}\n{head}\ntasks:\n{tasks}\n"
+        );
+        let workflow = parse("test.workflow.yaml", &text).unwrap_or_else(|errors| panic!("{errors}"));
+        let ports = Ports {
+            plugins: Arc::new(self.plugins.clone()),
+            workspace: Arc::new(FakeWorkspace(self.files.clone())),
+            journal: self.journal.clone(),
+            time: Arc::new(VirtualTime(Instant::now())),
+            observer: Arc::new(Unobserved),
+        };
+        let run = RunId::new("run-1").unwrap();
+        let folder = self.files.folder.lock().unwrap().clone();
+        let report = Engine::new(ports).run(run, workflow, self.base, self.options.clone()).await;
+        if let Ok(report) = &report {
+            self.check(report, folder);
+        }
+        report
+    }
+
+    /// What holds for every run that has an end.
+    fn check(&self, report: &RunReport, folder: Tree) {
+        let records = self.journal.records();
+        assert_eq!(records.len(), self.journal.durable(), "the end of the record is not durable");
+        assert!(records.is_sorted_by_key(|record| record.at), "times run backwards");
+        assert!(matches!(records[0].entry, Entry::RunStarted { .. }));
+        let mut version = self.base;
+        let mut states: BTreeMap<String, TaskState> = BTreeMap::new();
+        for record in &records {
+            let task = record.task.as_ref().map(ToString::to_string).unwrap_or_default();
+            match &record.entry {
+                Entry::TaskPlanned { .. } => assert_eq!(states.insert(task, TaskState::Pending), None),
+                Entry::TaskChanged { from, to } => assert_eq!(states.insert(task, *to), Some(*from)),
+                Entry::AttemptStarted { .. } => assert_eq!(states[&task], TaskState::Running),
+                Entry::Committed { base, version: new, .. } => {
+                    assert_eq!(*base, version, "a commit on top of something else");
+                    version = *new;
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(version, report.version);
+        let reported = report.tasks.iter().map(|row| (row.task.to_string(), row.state)).collect();
+        assert_eq!(states, reported, "the record and the report disagree");
+        assert!(matches!(&records.last().unwrap().entry, Entry::RunChanged { to, .. } if *to == report.status));
+        if report.applied.is_none() {
+            assert_eq!(*self.files.folder.lock().unwrap(), folder, "the folder changed behind the back of the report");
+        }
+    }
+
+    /// `KIND TASK` of all records of these kinds.
+    pub(crate) fn told(&self, kinds: &[&str]) -> Vec<String> {
+        let told = self.journal.records().into_iter().filter_map(|record| {
+            let text = serde_json::to_value(&record).unwrap();
+            let kind = text["kind"].as_str().unwrap().to_owned();
+            kinds.contains(&kind.as_str()).then(|| format!("{kind} {}", text["task"].as_str().unwrap_or("-")))
+        });
+        told.collect()
+    }
+
+    /// The tasks whose attempts began, in order.
+    pub(crate) fn started(&self) -> Vec<String> {
+        self.told(&["attempt-started"]).into_iter().map(|line| line.replace("attempt-started ", "")).collect()
+    }
+
+    /// What was decided, in order: the strategy, whether it decided, whether that counted.
+    pub(crate) fn decisions(&self) -> Vec<(String, Option<Decision>, Option<String>)> {
+        let decided = self.journal.records().into_iter().filter_map(|record| match record.entry {
+            Entry::Decided { strategy, decision, error } => Some((strategy.to_string(), decision, error)),
+            _ => None,
+        });
+        decided.collect()
+    }
+}
+
+pub(crate) fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+pub(crate) fn problem(class: IncidentClass) -> Problem {
+    Problem::new(class, "it went wrong")
+}
+
+pub(crate) fn state(report: &RunReport, task: &str) -> TaskState {
+    row(report, task).state
+}
+
+pub(crate) fn row<'a>(report: &'a RunReport, task: &str) -> &'a longhaul_engine::TaskRow {
+    report.tasks.iter().find(|row| row.task.as_str() == task).unwrap()
+}
+
+/// Writes a file of the stage as a guest would: within its grant, recorded before it happens.
+pub(crate) fn write(job: &Job, path: &str, text: &str) {
+    let at = StagePath::new(path).unwrap();
+    let denied = job.grant.check_fs(&at, longhaul_core::grant::FsAccess::Write);
+    let action = Action {
+        number: 0,
+        capability: Capability::Fs,
+        operation: "write".into(),
+        resource: path.to_owned(),
+        detail: String::new(),
+        calls: 1,
+        bytes: Bytes(text.len() as u64),
+        digest: None,
+        result: denied.as_ref().err().map_or(ActionResult::Ok, ActionResult::from),
+    };
+    if job.recorder.record(AttemptEvent::Action(action)).is_ok() && denied.is_ok() {
+        let mode = OpenMode::Write { create: Create::IfMissing, truncate: true };
+        job.stage.open(&at, mode).unwrap().write_at(text.as_bytes(), 0).unwrap();
+    }
+}
+
+pub(crate) fn read(job: &Job, path: &str) -> Option<String> {
+    let file = job.stage.open(&StagePath::new(path).unwrap(), OpenMode::Read).ok()?;
+    let mut buffer = vec![0; file.node().size as usize];
+    file.read_at(&mut buffer, 0).unwrap();
+    Some(String::from_utf8(buffer).unwrap())
+}
+
+#[derive(Clone, Default)]
+struct FakePlugins {
+    agents: BTreeMap<Name, Agent>,
+    strategies: BTreeMap<Name, Strategy>,
+    mute: Vec<Name>,
+}
+
+fn info(name: &Name) -> PluginInfo {
+    let all = FsPermissions { read: vec!["**".into()], write: vec!["**".into()] };
+    let asks = Permissions { fs: Some(all), ..Permissions::default() };
+    PluginInfo { digest: Digest::of(name.as_str().as_bytes()), version: "0.1.0".into(), asks }
+}
+
+impl Plugins for FakePlugins {
+    fn agent(&self, name: &Name) -> Option<PluginInfo> {
+        self.agents.get(name).map(|_| info(name))
+    }
+
+    fn strategy(&self, name: &Name) -> Option<PluginInfo> {
+        (self.strategies.contains_key(name) || self.mute.contains(name)).then(|| info(name))
+    }
+
+    fn run_agent<'a>(&'a self, agent: &'a Name, job: Job) -> BoxFuture<'a, AttemptReport> {
+        Box::pin(async move {
+            let (limits, began) = (job.limits.clone(), Instant::now());
+            let worked = tokio::time::timeout(limits.time, self.agents[agent](job)).await;
+            let spent = limits.fuel.min(Fuel(FUEL));
+            let result = match worked {
+                Err(_) => Err(problem(IncidentClass::Timeout)),
+                Ok(_) if limits.fuel < Fuel(FUEL) => Err(problem(IncidentClass::Exhausted)),
+                Ok(Ok(output)) => match output.get("continue") {
+                    Some(state) => Ok(Outcome::ContinueAsNew(state.clone())),
+                    None => Ok(Outcome::Completed(output)),
+                },
+                Ok(Err(problem)) => Err(problem),
+            };
+            let usage = Usage { fuel: spent, memory: Bytes(1 << 20), time: began.elapsed(), actions: 0, denials: 0 };
+            AttemptReport { result, usage }
+        })
+    }
+
+    fn decide<'a>(
+        &'a self,
+        strategy: &'a Name,
+        situation: Situation,
+        _: Arc<dyn Recorder>,
+    ) -> BoxFuture<'a, Result<Option<Decision>, String>> {
+        Box::pin(async move {
+            match self.strategies.get(strategy) {
+                Some(decide) => decide(&situation),
+                None => std::future::pending().await,
+            }
+        })
+    }
+}
+
+/// A journal whose disk can fill up.
+#[derive(Default)]
+pub(crate) struct FakeJournal {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    records: Vec<Record>,
+    durable: usize,
+    /// After this many records the disk is full.
+    room: Option<usize>,
+    full: bool,
+}
+
+impl FakeJournal {
+    pub(crate) fn records(&self) -> Vec<Record> {
+        self.inner.lock().unwrap().records.clone()
+    }
+
+    pub(crate) fn durable(&self) -> usize {
+        self.inner.lock().unwrap().durable
+    }
+
+    pub(crate) fn limit(&self, room: usize) {
+        self.inner.lock().unwrap().room = Some(room);
+    }
+}
+
+impl Inner {
+    fn check(&self) -> Result<(), JournalError> {
+        if self.full { Err(JournalError::DiskFull("no space left".into())) } else { Ok(()) }
+    }
+}
+
+impl Journal for FakeJournal {
+    fn append(&self, _: &RunId, record: &Record) -> Result<Position, JournalError> {
+        let mut inner = self.inner.lock().unwrap();
+        inner.full |= inner.room == Some(inner.records.len());
+        inner.check()?;
+        inner.records.push(record.clone());
+        Ok(Position(inner.records.len() as u64 - 1))
+    }
+
+    fn flush(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(async {
+            // A flush takes a moment, and what comes meanwhile is not part of it.
+            let until = self.inner.lock().unwrap().records.len();
+            tokio::task::yield_now().await;
+            let mut inner = self.inner.lock().unwrap();
+            inner.check()?;
+            inner.durable = inner.durable.max(until);
+            Ok(())
+        })
+    }
+}
+
+struct VirtualTime(Instant);
+
+impl Clock for VirtualTime {
+    fn now(&self) -> Timestamp {
+        Timestamp(1_700_000_000_000 + self.0.elapsed().as_millis() as u64)
+    }
+}
+
+impl Time for VirtualTime {
+    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(span))
+    }
+}
