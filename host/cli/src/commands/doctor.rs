@@ -1,0 +1,119 @@
+//! `longhaul doctor`.
+
+use crate::bundled::BUNDLED;
+use crate::failure::{Exit, Failure};
+use crate::terminal::table;
+use crate::wiring::{component_cache, sandbox};
+use longhaul_sandbox::{Allocation, WallPolicy, WallStatus, inspect};
+use serde::Serialize;
+use std::process::ExitCode;
+
+/// Check what this machine offers: isolation, cache, bundled plugins
+///
+/// For example: longhaul doctor --json
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Write JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Check {
+    name: &'static str,
+    ok: bool,
+    finding: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    remedy: String,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let checks = checks();
+    if args.json {
+        super::print_json(&checks)?;
+    } else {
+        let mut rows = Vec::new();
+        for check in &checks {
+            let mark = if check.ok { "ok" } else { "!!" };
+            rows.push(vec![mark.to_owned(), check.name.to_owned(), check.finding.clone()]);
+            if !check.remedy.is_empty() {
+                rows.push(vec![String::new(), String::new(), format!("→ {}", check.remedy)]);
+            }
+        }
+        super::print_text(&table(&rows));
+    }
+    let all_well = checks.iter().all(|check| check.ok);
+    Ok(if all_well { ExitCode::SUCCESS } else { Exit::Failed.into() })
+}
+
+fn checks() -> Vec<Check> {
+    let mut checks = vec![Check {
+        name: "version",
+        ok: true,
+        finding: format!("longhaul {} on {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH),
+        remedy: String::new(),
+    }];
+    let trial = std::env::temp_dir();
+    match sandbox(&trial, 32, WallPolicy::BestEffort) {
+        Err(error) => checks.push(Check {
+            name: "sandbox",
+            ok: false,
+            finding: error.to_string(),
+            remedy: "see that the cache folder is writable and address space is not limited (`ulimit -v`)".to_owned(),
+        }),
+        Ok(sandbox) => {
+            checks.push(match sandbox.allocation() {
+                Allocation::Pool(instances) => Check {
+                    name: "instances",
+                    ok: true,
+                    finding: format!("from a pool of {instances}"),
+                    remedy: String::new(),
+                },
+                Allocation::OnDemand => Check {
+                    name: "instances",
+                    ok: true,
+                    finding: "made one by one, which is slower".to_owned(),
+                    remedy: "give the process more address space (`ulimit -v unlimited`)".to_owned(),
+                },
+            });
+            checks.push(match sandbox.wall() {
+                WallStatus::Standing => Check {
+                    name: "second wall",
+                    ok: true,
+                    finding: "guests' threads are confined by Landlock".to_owned(),
+                    remedy: String::new(),
+                },
+                WallStatus::Absent(reason) => Check {
+                    name: "second wall",
+                    ok: false,
+                    finding: reason.clone(),
+                    remedy: "use a kernel with Landlock (5.13 or later, `lsm=landlock,…`); until then the first wall stands alone".to_owned(),
+                },
+            });
+        }
+    }
+    let cache = component_cache();
+    checks.push(Check {
+        name: "component cache",
+        ok: cache.is_dir(),
+        finding: cache.display().to_string(),
+        remedy: if cache.is_dir() {
+            String::new()
+        } else {
+            "see that it can be made, or set LONGHAUL_CACHE_DIR".to_owned()
+        },
+    });
+    let broken: Vec<_> =
+        BUNDLED.iter().filter(|(_, component)| inspect(component).is_err()).map(|(name, _)| *name).collect();
+    checks.push(Check {
+        name: "bundled plugins",
+        ok: broken.is_empty() && !BUNDLED.is_empty(),
+        finding: match (BUNDLED.is_empty(), broken.is_empty()) {
+            (true, _) => "none".to_owned(),
+            (false, true) => BUNDLED.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
+            (false, false) => format!("damaged: {}", broken.join(", ")),
+        },
+        remedy: if BUNDLED.is_empty() { "build with `cargo xtask build`".to_owned() } else { String::new() },
+    });
+    checks
+}

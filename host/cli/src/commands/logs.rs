@@ -1,0 +1,183 @@
+//! `longhaul logs`.
+
+use crate::failure::{Exit, Failure};
+use crate::report_text::decision_text;
+use crate::state::{Place, resolve};
+use crate::terminal::{one_line, say};
+use longhaul_core::action::{Action, ActionResult};
+use longhaul_core::attempt::{LogLevel, Outcome};
+use longhaul_core::entry::{Entry, Record};
+use longhaul_core::id::TaskId;
+use longhaul_store::{Content, EntryKind, Filter, Line};
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+/// Show a run's record line by line: transitions, log lines, and with `--actions` every host call
+///
+/// For example: longhaul logs last --task change --denied
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A run's id, the beginning of one, or `last`
+    #[arg(default_value = "last")]
+    run: String,
+    /// Only this task, for example `plan` or `change[3]`
+    #[arg(long)]
+    task: Option<String>,
+    /// Also every host call: what was asked, what came of it
+    #[arg(long)]
+    actions: bool,
+    /// Only host calls that were refused, with what would grant them
+    #[arg(long)]
+    denied: bool,
+    /// Also log lines below INFO, and progress
+    #[arg(long)]
+    debug: bool,
+    /// Write the entries as JSON, one a line, as they are stored
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+    let reader = place.reader()?;
+    let run = resolve(&reader, &args.run)?;
+    let task = args
+        .task
+        .as_deref()
+        .map(TaskId::new)
+        .transpose()
+        .map_err(|e| Failure::of(Exit::Invalid, "read `--task`", &e))?;
+    let wanted = |kind: &EntryKind| match kind {
+        EntryKind::Action => args.actions || args.json,
+        EntryKind::Progress => args.debug || args.json,
+        _ => true,
+    };
+    let kinds = EntryKind::ALL.iter().copied().filter(wanted).collect();
+    let filter = if args.denied {
+        Filter { task, denied: true, ..Filter::default() }
+    } else {
+        Filter { task, kinds, ..Filter::default() }
+    };
+    let unreadable =
+        |e: longhaul_store::StoreError| Failure::of(Exit::Internal, format!("read the record of {run}"), &e);
+    let mut found = false;
+    for line in reader.entries(&run, &filter).map_err(unreadable)? {
+        let line = line.map_err(unreadable)?;
+        found = true;
+        if args.json {
+            super::print_text(&format!("{}\n", String::from_utf8_lossy(&line.body)));
+        } else if let Some(text) = show(&line, args.debug) {
+            super::print_text(&text);
+        }
+    }
+    // Silence would leave open whether nothing happened or the question was wrong.
+    match (&args.task, found) {
+        (_, true) => {}
+        (Some(task), false) => {
+            say(&format!("nothing of that about the task `{task}` in {run}; `longhaul show {run}` lists its tasks"))
+        }
+        (None, false) => say(&format!("nothing was refused in {run}")),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A line of the record as a person reads it.
+fn show(line: &Line, debug: bool) -> Option<String> {
+    let record = match &line.content {
+        Content::Known(record) => record,
+        Content::Unknown(value) => {
+            return Some(format!("{:>7}  {}\n", line.position.0, one_line(&value.to_string(), 200)));
+        }
+    };
+    let what = describe(record, debug)?;
+    let task = record.task.as_ref().map_or_else(
+        || "run".to_owned(),
+        |task| match record.attempt {
+            Some(number) => format!("{task}#{number}"),
+            None => task.to_string(),
+        },
+    );
+    let time = record.at.to_string();
+    let time = time.get(11..23).unwrap_or(&time);
+    Some(format!("{:>7}  {time}  {task:<16}  {what}\n", line.position.0))
+}
+
+fn describe(record: &Record, debug: bool) -> Option<String> {
+    Some(match &record.entry {
+        Entry::RunStarted { workflow, base, isolation, .. } => {
+            format!("run of {} begins from {:.12} ({})", one_line(workflow, 60), base.to_string(), isolation.join(", "))
+        }
+        Entry::PluginUsed { name, plugin, digest, version } => {
+            format!("{plugin} {name} {} is {:.12}", one_line(version, 30), digest.to_string())
+        }
+        Entry::TaskPlanned { needs, agent } => {
+            let needs: Vec<_> = needs.iter().take(8).map(ToString::to_string).collect();
+            let needs = if needs.is_empty() { String::new() } else { format!(" after {}", needs.join(", ")) };
+            format!("planned for {agent}{needs}")
+        }
+        Entry::TaskChanged { from, to } => format!("{from} → {to}"),
+        Entry::AttemptStarted { agent, .. } => format!("{agent} begins"),
+        Entry::Action(action) => describe_action(action),
+        Entry::Log { level, message } => {
+            if !debug && *level < LogLevel::Info {
+                return None;
+            }
+            format!("{}: {}", level_name(*level), one_line(message, 1_000))
+        }
+        Entry::Progress { done, total, note } => {
+            let total = total.map_or_else(String::new, |total| format!("/{total}"));
+            format!("progress {done}{total} {}", one_line(note, 100))
+        }
+        Entry::AttemptEnded { result, usage } => match result {
+            Ok(Outcome::Completed(_)) => {
+                format!("ends well: {} fuel, {} memory, {} host calls", usage.fuel, usage.memory, usage.actions)
+            }
+            Ok(Outcome::ContinueAsNew(_)) => "goes on in a fresh instance".to_owned(),
+            Err(problem) => format!("ends badly: {}: {}", problem.class, one_line(&problem.message, 600)),
+        },
+        Entry::Committed { version, changes, .. } => {
+            format!("{} changes committed as {:.12}", changes.len(), version.to_string())
+        }
+        Entry::IncidentRaised(incident) => format!("incident {}", incident.problem.class),
+        Entry::Decided { strategy, decision, error } => match (decision, error) {
+            (Some(decision), _) => format!("{strategy} decides: {}", one_line(&decision_text(decision), 400)),
+            (None, Some(error)) => format!("{strategy} cannot decide: {}", one_line(error, 400)),
+            (None, None) => format!("{strategy} leaves it to the next"),
+        },
+        Entry::RunChanged { from, to, reason } => format!("{from} → {to} {}", one_line(reason, 600)),
+        Entry::Applied { files, .. } => format!("{files} files put into the user's folder"),
+    })
+}
+
+fn describe_action(action: &Action) -> String {
+    let mut text = format!("{} {} {}", action.capability, action.operation, one_line(&action.resource, 200));
+    if !action.detail.is_empty() {
+        write!(text, " ({})", one_line(&action.detail, 200)).unwrap_or_default();
+    }
+    if action.calls > 1 {
+        write!(text, " ×{}", action.calls).unwrap_or_default();
+    }
+    if action.bytes.0 > 0 {
+        write!(text, " {}", action.bytes).unwrap_or_default();
+    }
+    match &action.result {
+        ActionResult::Ok => {}
+        ActionResult::Denied { reason, grant } => {
+            write!(text, "  DENIED: {}", one_line(reason, 200)).unwrap_or_default();
+            if !grant.is_empty() {
+                write!(text, "; would be granted by  {}", one_line(grant, 200)).unwrap_or_default();
+            }
+        }
+        ActionResult::Failed { error } => write!(text, "  failed: {}", one_line(error, 200)).unwrap_or_default(),
+    }
+    text
+}
+
+fn level_name(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Trace => "trace",
+        LogLevel::Debug => "debug",
+        LogLevel::Info => "info",
+        LogLevel::Warn => "warning",
+        LogLevel::Error => "error",
+    }
+}

@@ -1,0 +1,88 @@
+//! The commands: one file each, whose doc comment is its help.
+
+mod apply;
+mod completions;
+mod doctor;
+mod init;
+mod logs;
+mod plugin;
+mod run;
+mod runs;
+mod schema;
+mod show;
+
+use crate::failure::Failure;
+use crate::state::Place;
+use clap::{CommandFactory, Parser, Subcommand};
+use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+  longhaul init                        write a commented workflow that runs at once
+  longhaul run starter.workflow.yaml   run it on this folder
+  longhaul show last                   what happened, task by task
+  longhaul logs last --denied          what the agents were refused, and what would grant it
+
+Exit codes: 0 done, 1 the run failed, 2 usage or invalid input, 3 waiting for a person, 5 refused, 6 budget exhausted,
+70 internal error";
+
+/// Run agents overnight, unattended, and in the morning prove what they did
+#[derive(Debug, Parser)]
+#[command(name = "longhaul", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Args),
+    Run(run::Args),
+    Runs(runs::Args),
+    Show(show::Args),
+    Apply(apply::Args),
+    Logs(logs::Args),
+    Plugin(plugin::Args),
+    Doctor(doctor::Args),
+    Schema(schema::Args),
+    Completions(completions::Args),
+}
+
+/// Runs the command that the arguments name.
+pub(crate) fn run() -> Result<ExitCode, Failure> {
+    // Bad usage ends here, with code 2 and clap's own message.
+    let Cli { place, command } = Cli::parse();
+    match command {
+        Command::Init(args) => init::run(&args),
+        Command::Run(args) => run::run(&place, args),
+        Command::Runs(args) => runs::run(&place, &args),
+        Command::Show(args) => show::run(&place, &args),
+        Command::Apply(args) => apply::run(&place, &args),
+        Command::Logs(args) => logs::run(&place, &args),
+        Command::Plugin(args) => plugin::run(args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args),
+    }
+}
+
+/// The whole command line, for completions and generated help.
+fn definition() -> clap::Command {
+    Cli::command()
+}
+
+/// Writes a value as JSON on stdout, on one line or indented.
+fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|e| Failure::of(crate::failure::Exit::Internal, "write the answer as JSON", &e))?;
+    print_text(&format!("{text}\n"));
+    Ok(())
+}
+
+/// Writes text on stdout. Whoever closes the pipe early (`| head`) has seen enough: that is no error.
+fn print_text(text: &str) {
+    use std::io::Write;
+    drop(std::io::stdout().write_all(text.as_bytes()));
+}

@@ -1,0 +1,100 @@
+//! `longhaul runs`.
+
+use crate::failure::{Exit, Failure};
+use crate::state::{Place, now};
+use crate::terminal::{one_line, say, table};
+use longhaul_core::units::show_duration;
+use longhaul_store::{RunInfo, StateLock};
+use serde_json::json;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// List the runs of a workspace, newest first
+///
+/// For example: longhaul runs --workspace ~/code/app --json
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Write JSON
+    #[arg(long)]
+    json: bool,
+    /// List at most this many
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    limit: usize,
+}
+
+pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+    let folder = place.find()?;
+    let reader = place.reader()?;
+    let runs = reader.runs().map_err(|e| Failure::of(Exit::Internal, "read the runs", &e))?;
+    let in_use = is_in_use(&folder);
+    let shown = runs.iter().take(args.limit);
+    if args.json {
+        let list: Vec<_> = shown.map(|info| row_json(info, in_use)).collect();
+        super::print_json(&list)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if runs.is_empty() {
+        say("no runs yet; start one with `longhaul run WORKFLOW`");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut rows = vec![
+        ["RUN", "WORKFLOW", "STATUS", "TASKS", "CHANGED", "DENIED", "TOOK", "STARTED"].map(str::to_owned).to_vec(),
+    ];
+    rows.extend(shown.map(|info| {
+        let s = &info.summary;
+        vec![
+            info.id.to_string(),
+            one_line(&info.workflow, 30),
+            status(info, in_use),
+            format!("{}/{}", s.tasks.completed, s.tasks.total()),
+            s.changes.to_string(),
+            s.denials.to_string(),
+            show_duration(s.ended.unwrap_or(s.last).since(s.started)),
+            info.started.to_string(),
+        ]
+    }));
+    super::print_text(&table(&rows));
+    if runs.len() > args.limit {
+        say(&format!("and {} older ones; show more with `--limit {}`", runs.len() - args.limit, runs.len()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a process works in this state folder now.
+pub(crate) fn is_in_use(folder: &Path) -> bool {
+    StateLock::holder(folder).is_ok_and(|holder| holder.is_some())
+}
+
+/// A run's status. One that is not final although nobody works on it was interrupted.
+pub(crate) fn status(info: &RunInfo, in_use: bool) -> String {
+    match info.summary.state {
+        Some(state) if state.is_final() || in_use => state.to_string(),
+        _ if in_use => "running".to_owned(),
+        _ => "interrupted".to_owned(),
+    }
+}
+
+/// A run as JSON.
+pub(crate) fn row_json(info: &RunInfo, in_use: bool) -> serde_json::Value {
+    let s = &info.summary;
+    json!({
+        "run": info.id,
+        "workflow": info.workflow,
+        "status": status(info, in_use),
+        "started": info.started.to_string(),
+        "seconds": s.ended.unwrap_or(if in_use { now() } else { s.last }).since(s.started).as_secs_f64(),
+        "workspace": s.version,
+        "tasks": {
+            "total": s.tasks.total(), "completed": s.tasks.completed, "skipped": s.tasks.skipped, "failed": s.tasks.failed,
+            "escalated": s.tasks.escalated, "cancelled": s.tasks.cancelled, "running": s.tasks.running, "pending": s.tasks.pending,
+        },
+        "attempts": s.attempts,
+        "actions": s.actions,
+        "fuel": s.fuel,
+        "memory": s.memory,
+        "denials": s.denials,
+        "incidents": s.incidents,
+        "changes": s.changes,
+        "entries": s.entries,
+    })
+}

@@ -1,0 +1,25 @@
+//! The `longhaul` binary.
+
+mod bundled;
+mod commands;
+mod failure;
+mod logging;
+mod progress;
+mod report;
+mod report_text;
+mod state;
+mod terminal;
+mod wiring;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    if args.get(1).is_some_and(|arg| arg == wiring::COMPILE_WORKER) {
+        return longhaul_sandbox::worker_main(&args[2..]);
+    }
+    match commands::run() {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}

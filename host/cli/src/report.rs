@@ -1,0 +1,328 @@
+//! What happened in a run, as its journal tells: for `show`, and at the end of `run`.
+
+use crate::failure::{Exit, Failure};
+use longhaul_core::action::ActionResult;
+use longhaul_core::digest::Digest;
+use longhaul_core::entry::{ChangeKind, Entry, Record};
+use longhaul_core::id::{Name, RunId, TaskId};
+use longhaul_core::incident::{Decision, Incident};
+use longhaul_core::state::{RunState, TaskState};
+use longhaul_core::units::{Bytes, Fuel};
+use longhaul_store::{EntryKind, Filter, Reader, RunInfo};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The most refusals that are told apart.
+const MAX_REFUSALS: usize = 1_000;
+
+/// A run, folded from its journal.
+#[derive(Debug, Serialize)]
+pub(crate) struct RunReport {
+    /// The run.
+    pub run: RunId,
+    /// The workflow's name.
+    pub workflow: String,
+    /// How it stands.
+    pub status: String,
+    /// Why, where that does not go without saying.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// When it began.
+    pub started: String,
+    /// How long it took.
+    pub seconds: f64,
+    /// The resulting workspace version.
+    pub workspace: Option<Digest>,
+    /// Files put into the user's folder; none where the result was not applied.
+    pub applied: Option<u64>,
+    /// The plugins that took part.
+    pub plugins: Vec<PluginRow>,
+    /// The tasks in the order planned.
+    pub tasks: Vec<TaskRow>,
+    /// Files changed against the beginning.
+    pub changes: Vec<ChangeRow>,
+    /// Host calls.
+    pub actions: u64,
+    /// Computing.
+    pub fuel: Fuel,
+    /// The most memory that one instance had.
+    pub memory: Bytes,
+    /// Host calls that were refused.
+    pub denials: u64,
+    /// What was refused.
+    pub refusals: Vec<RefusalRow>,
+    /// Failed attempts, and what was decided.
+    pub incidents: Vec<IncidentRow>,
+    /// Lines of the record.
+    pub entries: u64,
+}
+
+/// A plugin.
+#[derive(Debug, Serialize)]
+pub(crate) struct PluginRow {
+    /// Its name in the workflow.
+    pub name: Name,
+    /// What kind it is.
+    pub kind: String,
+    /// Its version.
+    pub version: String,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+/// A task.
+#[derive(Debug, Serialize)]
+pub(crate) struct TaskRow {
+    /// Its id.
+    pub task: TaskId,
+    /// Who worked on it.
+    pub agent: Name,
+    /// How it stands.
+    pub state: TaskState,
+    /// Attempts made.
+    pub attempts: u32,
+    /// Computing of all attempts.
+    pub fuel: Fuel,
+    /// The most memory of an attempt.
+    pub memory: Bytes,
+    /// Time of all attempts.
+    pub seconds: f64,
+    /// Host calls.
+    pub actions: u64,
+    /// Host calls that were refused.
+    pub denials: u64,
+    /// Files changed by what was committed.
+    pub changes: u64,
+}
+
+/// A changed file.
+#[derive(Debug, Serialize)]
+pub(crate) struct ChangeRow {
+    /// The path.
+    pub path: String,
+    /// What became of it.
+    pub change: ChangeKind,
+}
+
+/// A kind of refusal.
+#[derive(Debug, Serialize)]
+pub(crate) struct RefusalRow {
+    /// Who was refused.
+    pub agent: String,
+    /// The capability and what was to be done with it.
+    pub operation: String,
+    /// What it was to be done to.
+    pub resource: String,
+    /// Why not.
+    pub reason: String,
+    /// The line that would grant it; empty where nothing would.
+    pub grant: String,
+    /// How often.
+    pub times: u64,
+}
+
+/// An incident.
+#[derive(Debug, Serialize)]
+pub(crate) struct IncidentRow {
+    /// What happened.
+    #[serde(flatten)]
+    pub incident: Incident,
+    /// What was decided, by whom.
+    pub decision: Option<(Name, Decision)>,
+}
+
+impl RunReport {
+    /// Folds the journal of a run. Actions are not read one by one, except the refused ones.
+    pub(crate) fn read(reader: &Reader, info: &RunInfo, status: String) -> Result<Self, Failure> {
+        let unreadable =
+            |e: longhaul_store::StoreError| Failure::of(Exit::Internal, format!("read the record of {}", info.id), &e);
+        let mut fold = Fold::default();
+        let kinds = EntryKind::ALL
+            .iter()
+            .copied()
+            .filter(|kind| !matches!(kind, EntryKind::Action | EntryKind::Log | EntryKind::Progress));
+        for line in
+            reader.entries(&info.id, &Filter { kinds: kinds.collect(), ..Filter::default() }).map_err(unreadable)?
+        {
+            if let Some(record) = line.map_err(unreadable)?.record() {
+                fold.add(record);
+            }
+        }
+        let mut refusals: BTreeMap<(String, String, String), RefusalRow> = BTreeMap::new();
+        for line in reader.entries(&info.id, &Filter { denied: true, ..Filter::default() }).map_err(unreadable)? {
+            if refusals.len() >= MAX_REFUSALS {
+                break;
+            }
+            if let Some(record) = line.map_err(unreadable)?.record() {
+                fold.add_refusal(record, &mut refusals);
+            }
+        }
+        let s = &info.summary;
+        Ok(Self {
+            run: info.id.clone(),
+            workflow: info.workflow.clone(),
+            status,
+            reason: fold.reason,
+            started: info.started.to_string(),
+            seconds: s.ended.unwrap_or(s.last).since(s.started).as_secs_f64(),
+            workspace: fold.version,
+            applied: fold.applied,
+            plugins: fold.plugins,
+            tasks: fold.order.into_iter().filter_map(|task| fold.tasks.remove(&task)).collect(),
+            changes: fold
+                .changes
+                .into_iter()
+                .filter_map(|(path, change)| Some(ChangeRow { path, change: change? }))
+                .collect(),
+            actions: s.actions,
+            fuel: s.fuel,
+            memory: s.memory,
+            denials: s.denials,
+            refusals: refusals.into_values().collect(),
+            incidents: fold.incidents,
+            entries: s.entries,
+        })
+    }
+}
+
+/// What has been read so far.
+#[derive(Default)]
+struct Fold {
+    version: Option<Digest>,
+    applied: Option<u64>,
+    reason: String,
+    plugins: Vec<PluginRow>,
+    order: Vec<TaskId>,
+    tasks: BTreeMap<TaskId, TaskRow>,
+    /// What became of each path since the beginning; none where it is as it was.
+    changes: BTreeMap<String, Option<ChangeKind>>,
+    incidents: Vec<IncidentRow>,
+}
+
+impl Fold {
+    fn add(&mut self, record: &Record) {
+        let task = record.task.as_ref();
+        match &record.entry {
+            Entry::RunStarted { base, .. } => self.version = Some(*base),
+            Entry::PluginUsed { name, plugin, digest, version } => self.plugins.push(PluginRow {
+                name: name.clone(),
+                kind: plugin.to_string(),
+                version: version.clone(),
+                digest: *digest,
+            }),
+            Entry::TaskPlanned { agent, .. } => {
+                if let Some(task) = task {
+                    self.plan(task, agent);
+                }
+            }
+            Entry::TaskChanged { to, .. } => self.with(task, |row| row.state = *to),
+            Entry::AttemptStarted { agent, .. } => self.with(task, |row| {
+                row.agent = agent.clone();
+                row.attempts += 1;
+            }),
+            Entry::AttemptEnded { usage, .. } => self.with(task, |row| {
+                row.fuel += usage.fuel;
+                row.memory = row.memory.max(usage.memory);
+                row.seconds += usage.time.as_secs_f64();
+                row.actions += usage.actions;
+                row.denials += usage.denials;
+            }),
+            Entry::Committed { version, changes, .. } => {
+                self.version = Some(*version);
+                self.with(task, |row| row.changes += changes.len() as u64);
+                for change in changes {
+                    let known = self.changes.entry(change.path.as_str().to_owned()).or_insert(None);
+                    *known = together(*known, change.change);
+                }
+            }
+            Entry::IncidentRaised(incident) => {
+                self.incidents.push(IncidentRow { incident: incident.clone(), decision: None })
+            }
+            Entry::Decided { strategy, decision: Some(decision), .. } => {
+                let open = self
+                    .incidents
+                    .iter_mut()
+                    .rev()
+                    .find(|row| Some(&row.incident.attempt.task) == task && row.decision.is_none());
+                if let Some(row) = open {
+                    row.decision = Some((strategy.clone(), decision.clone()));
+                }
+            }
+            Entry::RunChanged { reason, to, .. } => {
+                if *to != RunState::Applying || !reason.is_empty() {
+                    self.reason.clone_from(reason);
+                }
+            }
+            Entry::Applied { files, .. } => self.applied = Some(*files),
+            Entry::Decided { .. } | Entry::Action(_) | Entry::Log { .. } | Entry::Progress { .. } => {}
+        }
+    }
+
+    fn plan(&mut self, task: &TaskId, agent: &Name) {
+        let row = TaskRow {
+            task: task.clone(),
+            agent: agent.clone(),
+            state: TaskState::Pending,
+            attempts: 0,
+            fuel: Fuel(0),
+            memory: Bytes(0),
+            seconds: 0.0,
+            actions: 0,
+            denials: 0,
+            changes: 0,
+        };
+        if self.tasks.insert(task.clone(), row).is_none() {
+            self.order.push(task.clone());
+        }
+    }
+
+    fn with(&mut self, task: Option<&TaskId>, change: impl FnOnce(&mut TaskRow)) {
+        if let Some(row) = task.and_then(|task| self.tasks.get_mut(task)) {
+            change(row);
+        }
+    }
+
+    fn add_refusal(&self, record: &Record, refusals: &mut BTreeMap<(String, String, String), RefusalRow>) {
+        let Entry::Action(action) = &record.entry else { return };
+        let ActionResult::Denied { reason, grant } = &action.result else { return };
+        let agent =
+            record.task.as_ref().and_then(|t| self.tasks.get(t)).map_or_else(String::new, |row| row.agent.to_string());
+        let operation = format!("{} {}", action.capability, action.operation);
+        refusals
+            .entry((agent.clone(), operation.clone(), action.resource.clone()))
+            .or_insert_with(|| RefusalRow {
+                agent,
+                operation,
+                resource: action.resource.clone(),
+                reason: reason.clone(),
+                grant: grant.clone(),
+                times: 0,
+            })
+            .times += action.calls;
+    }
+}
+
+/// What two changes of a path make together; none where it is as it was before both.
+fn together(first: Option<ChangeKind>, second: ChangeKind) -> Option<ChangeKind> {
+    match (first, second) {
+        (None, second) => Some(second),
+        (Some(ChangeKind::Added), ChangeKind::Removed) => None,
+        (Some(ChangeKind::Added), _) => Some(ChangeKind::Added),
+        (Some(ChangeKind::Removed), ChangeKind::Added) => Some(ChangeKind::Modified),
+        (Some(_), second) => Some(second),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_add_up() {
+        use ChangeKind::{Added, Modified, Removed};
+        assert_eq!(together(None, Modified), Some(Modified));
+        assert_eq!(together(Some(Added), Modified), Some(Added));
+        assert_eq!(together(Some(Added), Removed), None);
+        assert_eq!(together(Some(Removed), Added), Some(Modified));
+    }
+}
