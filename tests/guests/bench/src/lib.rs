@@ -1,0 +1,73 @@
+//! The guest of the benchmarks: does nothing, computes, or works on files.
+
+pub mod kernel;
+
+use longhaul_sdk::{Agent, Empty, Failure, Task};
+use serde::{Deserialize, Serialize};
+use std::fs;
+
+struct Bench;
+
+/// What to do.
+#[derive(Deserialize)]
+#[serde(tag = "mode", rename_all = "kebab-case")]
+pub enum Input {
+    /// Nothing.
+    Nothing,
+    /// Integer work.
+    Compute {
+        /// The sieve's size.
+        n: usize,
+        /// How often.
+        rounds: u64,
+    },
+    /// Make, write, stat, read, list and remove this many files of 4 KiB.
+    Files {
+        /// How many.
+        files: u32,
+    },
+}
+
+/// What came of it.
+#[derive(Serialize)]
+pub struct Output {
+    /// A checksum, so that no work can be left out.
+    sum: u64,
+}
+
+#[longhaul_sdk::agent]
+impl Agent for Bench {
+    type Config = Empty;
+    type Input = Input;
+    type Output = Output;
+
+    fn run(task: Task<Empty, Input>) -> Result<Output, Failure> {
+        let sum = match task.input {
+            Input::Nothing => 0,
+            Input::Compute { n, rounds } => kernel::work(n, rounds),
+            Input::Files { files } => work_on_files(files)?,
+        };
+        Ok(Output { sum })
+    }
+}
+
+/// Every kind of file operation, on `count` files.
+fn work_on_files(count: u32) -> std::io::Result<u64> {
+    let content = vec![b'x'; 4096];
+    let mut sum = 0;
+    fs::create_dir("bench")?;
+    for i in 0..count {
+        fs::write(format!("bench/{i}"), &content)?;
+    }
+    for i in 0..count {
+        sum += fs::metadata(format!("bench/{i}"))?.len();
+        sum += fs::read(format!("bench/{i}"))?.len() as u64;
+    }
+    sum += fs::read_dir("bench")?.count() as u64;
+    for i in 0..count {
+        fs::rename(format!("bench/{i}"), format!("bench/{i}.old"))?;
+        fs::remove_file(format!("bench/{i}.old"))?;
+    }
+    fs::remove_dir("bench")?;
+    Ok(sum)
+}

@@ -1,0 +1,3 @@
+;; Imports what no host should have.
+(component
+  (import "evil:host/root@1.0.0" (instance (export "become" (func)))))

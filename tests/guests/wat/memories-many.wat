@@ -1,0 +1,7 @@
+;; Has more memories than a component may have.
+(module
+  (memory (export "memory") 1)
+  (memory 1) (memory 1) (memory 1) (memory 1) (memory 1) (memory 1) (memory 1) (memory 1)
+  (memory 1) (memory 1) (memory 1) (memory 1) (memory 1) (memory 1) (memory 1) (memory 1)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+  (func (export "longhaul:plugin/work@0.1.0#run") (param i32) (result i32) (i32.const 0)))

@@ -1,0 +1,2 @@
+;; Exports nothing, so it is no plugin.
+(component)

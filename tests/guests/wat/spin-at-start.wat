@@ -1,0 +1,7 @@
+;; Spins in its start function: the loop runs while the component is instantiated, before anything is called.
+(module
+  (memory (export "memory") 1)
+  (func $spin (loop $again (br $again)))
+  (start $spin)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 0))
+  (func (export "longhaul:plugin/work@0.1.0#run") (param i32) (result i32) (i32.const 0)))
