@@ -1,0 +1,35 @@
+//! Measurements next to the bounds they have to keep.
+//!
+//! A measurement is a file here with one function from [`Ground`] to [`Row`]s; [`MEASUREMENTS`] lists them. The
+//! optimised `longhaul` is measured from outside, as the whole process a user starts, and native tools beside it in the same way.
+
+mod codemod;
+mod ground;
+mod row;
+mod sandbox;
+mod trivial_run;
+
+use crate::narrate;
+
+pub(crate) use ground::{BenchError, Ground};
+pub(crate) use row::{Row, json, table};
+
+/// A measurement.
+type Measurement = fn(&Ground) -> Result<Vec<Row>, BenchError>;
+
+/// All measurements with what they are about. A further one is one line here.
+const MEASUREMENTS: [(&str, Measurement); 3] = [
+    ("the sandbox: instances, computing, file operations", sandbox::measure),
+    ("a trivial workflow, whole process, warm cache", trivial_run::measure),
+    ("codemod over 1000 files, beside a native tool", codemod::measure),
+];
+
+/// Takes all measurements one after the other; nothing else should run meanwhile.
+pub(crate) fn measure(ground: &Ground) -> Result<Vec<Row>, BenchError> {
+    let mut rows = Vec::new();
+    for (about, measurement) in MEASUREMENTS {
+        narrate::step(format!("Measuring {about}"));
+        rows.extend(measurement(ground)?);
+    }
+    Ok(rows)
+}

@@ -1,0 +1,49 @@
+//! `cargo xtask test`: everything that has to hold, the same as in continuous integration.
+
+use clap::Args;
+
+use crate::commands::build::{Build, BuildError};
+use crate::commands::tidy::{Tidy, TidyCommandError};
+use crate::house::{House, HouseError};
+use crate::narrate;
+use crate::process::{self, ProcessError};
+
+/// Run the house rules and all tests: unit, hostile guests, end to end, documentation examples
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Arguments for `cargo test`, such as the name of a test
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+/// Why the tests did not pass.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TestError {
+    #[error(transparent)]
+    Tidy(#[from] TidyCommandError),
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error(transparent)]
+    House(#[from] HouseError),
+    #[error("a test failed; its message above says which")]
+    Tests(#[source] ProcessError),
+}
+
+impl Test {
+    /// Quick checks first, so that a slip shows in seconds.
+    pub(crate) fn run(&self, house: &House) -> Result<(), TestError> {
+        Tidy::default().run(house)?;
+        Build::default().run(house)?;
+        for (what, packages) in house.test_groups()? {
+            narrate::step(format!("Running the tests of {what}"));
+            let mut cargo = house.host_cargo();
+            cargo.arg("test");
+            for package in packages {
+                cargo.args(["--package", &package]);
+            }
+            process::show(cargo.args(&self.arguments)).map_err(TestError::Tests)?;
+        }
+        narrate::step("Everything passed");
+        Ok(())
+    }
+}
