@@ -19,27 +19,20 @@
 //! an *escalated* task stay pending: a person decides.
 //!
 //! Each update costs what it changes: counts of unmet needs, one heap of ready tasks for each agent, no scan of all tasks.
+//!
+//! This file is what can be asked of a graph and told to it. `build` makes one from a list of tasks, `ready` says which
+//! task goes first, and `settle` carries on what the end of a task means for others.
+
+mod build;
+mod ready;
+mod settle;
+
+pub use build::{GraphTask, find_cycle};
 
 use crate::id::{Name, TaskId};
 use crate::state::{IllegalTransition, TaskEvent, TaskState};
-use crate::workflow::model::Workflow;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
-
-/// A task as the graph sees it.
-#[derive(Debug, Clone)]
-pub struct GraphTask {
-    /// Its name.
-    pub name: Name,
-    /// Who works on it.
-    pub agent: Name,
-    /// The tasks that have to end well first.
-    pub needs: Vec<Name>,
-    /// Higher goes first.
-    pub priority: i32,
-    /// Whether it has `for_each`.
-    pub expands: bool,
-}
+use ready::{Queue, Turn};
+use std::collections::HashMap;
 
 /// What is to be done with the task that [`Graph::next`] gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,7 +127,7 @@ fn show_cycle(names: &[Name]) -> String {
 pub struct Graph {
     nodes: Vec<Node>,
     by_id: HashMap<TaskId, usize>,
-    ready: BTreeMap<Name, BinaryHeap<Ready>>,
+    ready: Queue,
     counts: Counts,
 }
 
@@ -149,11 +142,7 @@ struct Node {
     unmet: usize,
     needs: Vec<usize>,
     dependants: Vec<usize>,
-    rank: Rank,
-    /// Which entry of the heap speaks for this node; an older one is void.
-    ticket: u32,
-    /// Whether that entry is in the heap.
-    queued: bool,
+    turn: Turn,
 }
 
 #[derive(Debug)]
@@ -172,115 +161,12 @@ enum Kind {
     },
 }
 
-/// What goes first: priority, then the longest way to the end, then the order of the file, then the order of the list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
-    priority: i32,
-    path: u32,
-    order: Reverse<usize>,
-    element: Reverse<usize>,
-}
-
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Ready {
-    rank: Rank,
-    node: usize,
-    ticket: u32,
-}
-
 impl Graph {
-    /// The graph of a workflow.
-    ///
-    /// # Errors
-    /// As [`Graph::build`]; a workflow that was parsed gives none.
-    pub fn new(workflow: &Workflow) -> Result<Self, GraphError> {
-        Self::build(workflow.tasks.iter().map(|(name, task)| GraphTask {
-            name: name.clone(),
-            agent: task.agent.clone(),
-            needs: task.needs.clone(),
-            priority: task.priority,
-            expands: task.for_each.is_some(),
-        }))
-    }
-
-    /// A graph of tasks.
-    ///
-    /// # Errors
-    /// [`GraphError`] where a name is double or missing, or tasks wait for each other.
-    pub fn build(tasks: impl IntoIterator<Item = GraphTask>) -> Result<Self, GraphError> {
-        let tasks: Vec<GraphTask> = tasks.into_iter().collect();
-        let mut index = HashMap::with_capacity(tasks.len());
-        for (i, task) in tasks.iter().enumerate() {
-            if index.insert(task.name.clone(), i).is_some() {
-                return Err(GraphError::Duplicate(task.name.clone()));
-            }
-        }
-        let mut needs = Vec::with_capacity(tasks.len());
-        for task in &tasks {
-            let mut of_task = Vec::with_capacity(task.needs.len());
-            for need in &task.needs {
-                let unknown = || GraphError::UnknownNeed { task: task.name.clone(), need: need.clone() };
-                let need = *index.get(need).ok_or_else(unknown)?;
-                if !of_task.contains(&need) {
-                    of_task.push(need);
-                }
-            }
-            needs.push(of_task);
-        }
-        if let Some(cycle) = find_cycle(&needs) {
-            return Err(GraphError::Cycle(cycle.into_iter().map(|i| tasks[i].name.clone()).collect()));
-        }
-        let paths = longest_paths(&needs);
-        let mut graph = Graph::default();
-        for (i, (task, needs)) in tasks.into_iter().zip(needs).enumerate() {
-            graph.add(Node {
-                id: TaskId::single(&task.name),
-                name: task.name,
-                agent: task.agent,
-                kind: if task.expands { Kind::Unexpanded } else { Kind::Single },
-                state: TaskState::Pending,
-                unmet: needs.len(),
-                needs,
-                dependants: Vec::new(),
-                rank: Rank { priority: task.priority, path: paths[i], order: Reverse(i), element: Reverse(0) },
-                ticket: 0,
-                queued: false,
-            });
-        }
-        for i in 0..graph.nodes.len() {
-            for need in graph.nodes[i].needs.clone() {
-                graph.nodes[need].dependants.push(i);
-            }
-            graph.enqueue(i);
-        }
-        Ok(graph)
-    }
-
-    fn add(&mut self, node: Node) -> usize {
-        let index = self.nodes.len();
-        self.by_id.insert(node.id.clone(), index);
-        self.counts.pending += 1;
-        self.nodes.push(node);
-        index
-    }
-
     /// Takes the first ready task whose agent `admits`. The caller starts, skips or expands it, or puts it back.
-    pub fn next(&mut self, mut admits: impl FnMut(&Name) -> bool) -> Option<Next> {
-        let mut best: Option<(Rank, usize)> = None;
-        for (agent, heap) in &mut self.ready {
-            while heap.peek().is_some_and(|top| {
-                let node = &self.nodes[top.node];
-                !node.queued || node.ticket != top.ticket
-            }) {
-                heap.pop();
-            }
-            let Some(top) = heap.peek() else { continue };
-            if best.is_none_or(|(rank, _)| top.rank > rank) && admits(agent) {
-                best = Some((top.rank, top.node));
-            }
-        }
-        let node = &mut self.nodes[best?.1];
-        node.queued = false;
+    pub fn next(&mut self, admits: impl FnMut(&Name) -> bool) -> Option<Next> {
+        let first = self.ready.first(|index| &self.nodes[index].turn, admits)?;
+        let node = &mut self.nodes[first];
+        node.turn.end();
         Some(match node.kind {
             Kind::Unexpanded => Next::Expand(node.id.clone()),
             _ => Next::Run(node.id.clone()),
@@ -328,7 +214,7 @@ impl Graph {
         if !matches!(parent.kind, Kind::Unexpanded) || parent.state != TaskState::Pending || parent.unmet > 0 {
             return Err(GraphError::NotExpandable(task.clone()));
         }
-        let (name, agent, rank) = (parent.name.clone(), parent.agent.clone(), parent.rank);
+        let (name, agent, rank) = (parent.name.clone(), parent.agent.clone(), parent.turn.rank());
         let mut changes = Vec::new();
         self.set(index, TaskState::Running, &mut changes);
         let mut elements = Vec::with_capacity(count);
@@ -342,9 +228,7 @@ impl Graph {
                 unmet: 0,
                 needs: Vec::new(),
                 dependants: Vec::new(),
-                rank: Rank { element: Reverse(i), ..rank },
-                ticket: 0,
-                queued: false,
+                turn: Turn::new(rank.of_element(i)),
             });
             self.enqueue(element);
             elements.push(element);
@@ -400,81 +284,20 @@ impl Graph {
         self.by_id.get(task).copied().ok_or_else(|| GraphError::UnknownTask(task.clone()))
     }
 
-    /// Puts a node into the heap of its agent, if it can start.
+    fn add(&mut self, node: Node) -> usize {
+        let index = self.nodes.len();
+        self.by_id.insert(node.id.clone(), index);
+        self.counts.pending += 1;
+        self.nodes.push(node);
+        index
+    }
+
+    /// Makes a node ready, if it can start.
     fn enqueue(&mut self, index: usize) {
         let node = &mut self.nodes[index];
-        if node.state != TaskState::Pending || node.unmet > 0 || node.queued {
-            return;
+        if node.state == TaskState::Pending && node.unmet == 0 {
+            self.ready.push(&node.agent, index, &mut node.turn);
         }
-        node.queued = true;
-        node.ticket = node.ticket.wrapping_add(1);
-        let entry = Ready { rank: node.rank, node: index, ticket: node.ticket };
-        self.ready.entry(node.agent.clone()).or_default().push(entry);
-    }
-
-    /// Changes a node's state and the counts, and nothing else.
-    fn set(&mut self, index: usize, to: TaskState, changes: &mut Vec<TaskChange>) {
-        let node = &mut self.nodes[index];
-        let from = std::mem::replace(&mut node.state, to);
-        node.queued = false;
-        *self.counts.of(from) -= 1;
-        *self.counts.of(to) += 1;
-        changes.push(TaskChange { task: node.id.clone(), from, to });
-    }
-
-    /// Carries on what a node's new state means for others. A list of open work instead of recursion: chains are long.
-    fn settle(&mut self, index: usize, changes: &mut Vec<TaskChange>) {
-        let mut open = vec![index];
-        while let Some(index) = open.pop() {
-            let state = self.nodes[index].state;
-            if state == TaskState::Pending {
-                self.enqueue(index);
-                continue;
-            }
-            if !state.is_final() {
-                continue;
-            }
-            if let Kind::Element { parent } = self.nodes[index].kind {
-                if let Some(end) = self.element_ended(parent, state) {
-                    self.set(parent, end, changes);
-                    open.push(parent);
-                }
-                continue;
-            }
-            match state {
-                _ if state.satisfies() => {
-                    for dependant in std::mem::take(&mut self.nodes[index].dependants) {
-                        self.nodes[dependant].unmet = self.nodes[dependant].unmet.saturating_sub(1);
-                        self.enqueue(dependant);
-                    }
-                }
-                TaskState::Failed | TaskState::Cancelled => {
-                    for dependant in std::mem::take(&mut self.nodes[index].dependants) {
-                        if self.nodes[dependant].state == TaskState::Pending {
-                            self.set(dependant, TaskState::Cancelled, changes);
-                            open.push(dependant);
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// Counts an element that ended; gives the state of the whole when it was the last.
-    fn element_ended(&mut self, parent: usize, state: TaskState) -> Option<TaskState> {
-        let badness = |state: TaskState| match state {
-            TaskState::Escalated => 3,
-            TaskState::Failed => 2,
-            TaskState::Cancelled => 1,
-            _ => 0,
-        };
-        let Kind::Parent { open, worst, .. } = &mut self.nodes[parent].kind else { return None };
-        if badness(state) > badness(*worst) {
-            *worst = state;
-        }
-        *open = open.saturating_sub(1);
-        (*open == 0).then_some(*worst)
     }
 }
 
@@ -490,66 +313,6 @@ impl Counts {
             TaskState::Cancelled => &mut self.cancelled,
         }
     }
-}
-
-/// A cycle among nodes of which each needs others, by index: each one needs the next, and the last one the first.
-pub fn find_cycle(needs: &[Vec<usize>]) -> Option<Vec<usize>> {
-    #[derive(Clone, Copy, PartialEq)]
-    enum Mark {
-        New,
-        Open,
-        Done,
-    }
-    let mut marks = vec![Mark::New; needs.len()];
-    for start in 0..needs.len() {
-        // The way from `start`, each node with how many of its needs are looked at.
-        let mut way: Vec<(usize, usize)> = vec![(start, 0)];
-        if marks[start] != Mark::New {
-            continue;
-        }
-        marks[start] = Mark::Open;
-        while let Some((node, looked)) = way.last_mut() {
-            let node = *node;
-            let Some(&need) = needs[node].get(*looked) else {
-                marks[node] = Mark::Done;
-                way.pop();
-                continue;
-            };
-            *looked += 1;
-            match marks.get(need) {
-                Some(Mark::New) => {
-                    marks[need] = Mark::Open;
-                    way.push((need, 0));
-                }
-                Some(Mark::Open) => {
-                    let from = way.iter().position(|(node, _)| *node == need).unwrap_or_default();
-                    return Some(way[from..].iter().map(|(node, _)| *node).collect());
-                }
-                _ => {}
-            }
-        }
-    }
-    None
-}
-
-/// For each node the number of nodes on the longest way from it to an end, itself included. `needs` has no cycle.
-fn longest_paths(needs: &[Vec<usize>]) -> Vec<u32> {
-    let mut waiting = vec![0_usize; needs.len()];
-    for need in needs.iter().flatten() {
-        waiting[*need] += 1;
-    }
-    let mut paths = vec![1_u32; needs.len()];
-    let mut open: Vec<usize> = (0..needs.len()).filter(|i| waiting[*i] == 0).collect();
-    while let Some(node) = open.pop() {
-        for &need in &needs[node] {
-            paths[need] = paths[need].max(paths[node].saturating_add(1));
-            waiting[need] -= 1;
-            if waiting[need] == 0 {
-                open.push(need);
-            }
-        }
-    }
-    paths
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Measures the journal and prints JSON lines of `name`, `measured`, `bound`, `unit`.
 //!
-//! `cargo run --release -p longhaul-store --example measure [FOLDER]`; without a folder it makes a scratch one.
+//! `cargo run --release -p longhaul-store --example measure_store [FOLDER]`; without a folder it makes a scratch one.
 
 #![expect(clippy::print_stdout, reason = "printing its rows is what it is for")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on ends")]

@@ -6,9 +6,6 @@
 
 use crate::error::StoreError;
 use longhaul_core::entry::{Entry, Position, Record};
-use longhaul_core::id::TaskId;
-use longhaul_core::units::Timestamp;
-use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The format that is written.
@@ -114,36 +111,9 @@ impl Line {
     }
 }
 
-/// How an incident is stored: in a field of its own, because it has an `at` and an `attempt` as the record itself has.
-/// All other entries are stored as their serde form, with their fields beside the record's.
-#[derive(Serialize, Deserialize)]
-struct IncidentV1<I> {
-    at: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    task: Option<TaskId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    attempt: Option<u32>,
-    kind: IncidentKind,
-    incident: I,
-}
-
-#[derive(Serialize, Deserialize)]
-enum IncidentKind {
-    #[serde(rename = "incident-raised")]
-    Raised,
-}
-
 /// Writes `record` in [`FORMAT`] to the end of `body`.
 pub(crate) fn encode(record: &Record, body: &mut Vec<u8>) -> Result<(), StoreError> {
-    let written = match &record.entry {
-        Entry::IncidentRaised(incident) => {
-            let (at, task, attempt) = (record.at, record.task.clone(), record.attempt);
-            let stored = IncidentV1 { at, task, attempt, kind: IncidentKind::Raised, incident };
-            serde_json::to_writer(&mut *body, &stored)
-        }
-        _ => serde_json::to_writer(&mut *body, record),
-    };
-    written.map_err(|e| StoreError::NotJson { detail: e.to_string() })?;
+    serde_json::to_writer(&mut *body, record).map_err(|e| StoreError::NotJson { detail: e.to_string() })?;
     if body.len() > MAX_BODY {
         return Err(StoreError::TooLarge { bytes: body.len(), max: MAX_BODY });
     }
@@ -154,9 +124,6 @@ pub(crate) fn encode(record: &Record, body: &mut Vec<u8>) -> Result<(), StoreErr
 pub(crate) fn decode(body: &[u8]) -> Result<Content, serde_json::Error> {
     if let Ok(record) = serde_json::from_slice::<Record>(body) {
         return Ok(Content::Known(Box::new(record)));
-    }
-    if let Ok(IncidentV1 { at, task, attempt, incident, .. }) = serde_json::from_slice(body) {
-        return Ok(Content::Known(Box::new(Record { at, task, attempt, entry: Entry::IncidentRaised(incident) })));
     }
     serde_json::from_slice(body).map(Content::Unknown)
 }

@@ -117,7 +117,7 @@ impl Summary {
                 self.version = Some(*version);
                 self.changes += changes.len() as u64;
             }
-            Entry::IncidentRaised(_) => self.incidents += 1,
+            Entry::IncidentRaised { .. } => self.incidents += 1,
             Entry::RunChanged { to, .. } => {
                 self.state = Some(*to);
                 self.ended = to.is_final().then_some(record.at);

@@ -6,19 +6,11 @@ use crate::tidy::sources::Source;
 /// Lines before the unit tests.
 const LIMIT: usize = 400;
 
-/// Files that may be longer, and why: what they hold is one idea, and a cut would go through it.
-const LONG: [(&str, &str); 3] = [
-    ("host/core/src/graph.rs", "one state machine: its invariants are between the heap, the counts and the nodes"),
-    ("host/core/src/workflow/expr.rs", "templates and expressions are evaluated by one recursion"),
-    ("host/core/src/workflow/tasks.rs", "the fields of a task, checked one by one"),
-];
-
 /// Counts the lines before the tests; files of test crates may be as long as their cases.
 pub(crate) fn check(file: &Source) -> Option<Finding> {
     let lines = file.lines_before_tests();
     let is_test = file.path.split('/').any(|part| part == "tests");
-    let is_known = LONG.iter().any(|(path, _)| file.path == *path);
-    (lines > LIMIT && !is_test && !is_known).then(|| {
+    (lines > LIMIT && !is_test).then(|| {
         let what = format!("{lines} lines before the tests, of {LIMIT}");
         Finding::new(&file.path, LIMIT + 1, what, "find the second idea in it and give it a file of its own")
     })

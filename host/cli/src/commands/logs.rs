@@ -137,7 +137,7 @@ fn describe(record: &Record, debug: bool) -> Option<String> {
         Entry::Committed { version, changes, .. } => {
             format!("{} changes committed as {:.12}", changes.len(), version.to_string())
         }
-        Entry::IncidentRaised(incident) => format!("incident {}", incident.problem.class),
+        Entry::IncidentRaised { incident } => format!("incident {}", incident.problem.class),
         Entry::Decided { strategy, decision, error } => match (decision, error) {
             (Some(decision), _) => format!("{strategy} decides: {}", one_line(&decision_text(decision), 400)),
             (None, Some(error)) => format!("{strategy} cannot decide: {}", one_line(error, 400)),

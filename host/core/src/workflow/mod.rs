@@ -11,6 +11,7 @@ mod check;
 mod convert;
 pub mod error;
 pub mod expr;
+mod mentions;
 mod meter;
 pub mod model;
 mod near;

@@ -175,7 +175,7 @@ impl Dispatcher {
             checkpoint: self.shared.head.version(),
         };
         tracing::warn!(run = %self.shared.run, %task, class = %incident.problem.class, "{}", incident.problem.message);
-        self.shared.ledger.attempt(&incident.attempt.clone(), Entry::IncidentRaised(incident))?;
+        self.shared.ledger.attempt(&incident.attempt.clone(), Entry::IncidentRaised { incident })?;
         let (shared, task) = (self.shared.clone(), task.clone());
         self.flight.spawn(async move {
             let decided = shared.stop.unless(recover(&shared, &case)).await;

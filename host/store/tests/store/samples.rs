@@ -124,12 +124,14 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
                 digest: Some(Digest::of(b"new")),
             }],
         },
-        EntryKind::IncidentRaised => Entry::IncidentRaised(Incident {
-            attempt: AttemptId { task: TaskId::new("change[1]").unwrap(), number: 2 },
-            agent: name("codemod"),
-            problem: problem(),
-            at: START,
-        }),
+        EntryKind::IncidentRaised => Entry::IncidentRaised {
+            incident: Incident {
+                attempt: AttemptId { task: TaskId::new("change[1]").unwrap(), number: 2 },
+                agent: name("codemod"),
+                problem: problem(),
+                at: START,
+            },
+        },
         EntryKind::Decided => Entry::Decided {
             strategy: name("retry-jitter"),
             decision: Some(Decision::Retry { after: Duration::from_millis(250) }),

@@ -1,0 +1,72 @@
+//! What a task's new state means for others: those who need it become ready or are cancelled, and a `for_each` ends with
+//! its last element. The rules are in the documentation of [`graph`](super).
+
+use super::{Graph, Kind, TaskChange};
+use crate::state::TaskState;
+
+impl Graph {
+    /// Changes a node's state and the counts, and nothing else.
+    pub(super) fn set(&mut self, index: usize, to: TaskState, changes: &mut Vec<TaskChange>) {
+        let node = &mut self.nodes[index];
+        let from = std::mem::replace(&mut node.state, to);
+        node.turn.end();
+        *self.counts.of(from) -= 1;
+        *self.counts.of(to) += 1;
+        changes.push(TaskChange { task: node.id.clone(), from, to });
+    }
+
+    /// Carries on what a node's new state means for others. A list of open work instead of recursion: chains are long.
+    pub(super) fn settle(&mut self, index: usize, changes: &mut Vec<TaskChange>) {
+        let mut open = vec![index];
+        while let Some(index) = open.pop() {
+            let state = self.nodes[index].state;
+            if state == TaskState::Pending {
+                self.enqueue(index);
+                continue;
+            }
+            if !state.is_final() {
+                continue;
+            }
+            if let Kind::Element { parent } = self.nodes[index].kind {
+                if let Some(end) = self.element_ended(parent, state) {
+                    self.set(parent, end, changes);
+                    open.push(parent);
+                }
+                continue;
+            }
+            match state {
+                _ if state.satisfies() => {
+                    for dependant in std::mem::take(&mut self.nodes[index].dependants) {
+                        self.nodes[dependant].unmet = self.nodes[dependant].unmet.saturating_sub(1);
+                        self.enqueue(dependant);
+                    }
+                }
+                TaskState::Failed | TaskState::Cancelled => {
+                    for dependant in std::mem::take(&mut self.nodes[index].dependants) {
+                        if self.nodes[dependant].state == TaskState::Pending {
+                            self.set(dependant, TaskState::Cancelled, changes);
+                            open.push(dependant);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Counts an element that ended; gives the state of the whole when it was the last.
+    fn element_ended(&mut self, parent: usize, state: TaskState) -> Option<TaskState> {
+        let badness = |state: TaskState| match state {
+            TaskState::Escalated => 3,
+            TaskState::Failed => 2,
+            TaskState::Cancelled => 1,
+            _ => 0,
+        };
+        let Kind::Parent { open, worst, .. } = &mut self.nodes[parent].kind else { return None };
+        if badness(state) > badness(*worst) {
+            *worst = state;
+        }
+        *open = open.saturating_sub(1);
+        (*open == 0).then_some(*worst)
+    }
+}
