@@ -108,3 +108,42 @@ fn the_grant_is_part_of_the_record() {
     assert!(text.contains("manifest") && text.contains("task") && text.contains("src/**"), "{text}");
     assert!(started["limits"]["fuel"].as_u64().unwrap() > 0);
 }
+
+#[test]
+fn what_the_operators_policy_withholds_no_workflow_gives() {
+    let flow = GREEDY.replace(r#"["src/**"]"#, r#"["**"]"#);
+    let place = Place::with(&[("docs/guide.md", "old"), ("src/a.rs", "old")]);
+    let policy = place
+        .beside("night.policy.yaml", r#"{ version: 1, permissions: { fs: { read: ["**"], write: ["src/**"] } } }"#);
+    let before = place.tree();
+    let result = place.run(&flow, &["--policy", policy.to_str().unwrap()]).code(3).result();
+    assert!(result["denials"].as_u64().unwrap() >= 1, "{result}");
+    assert_eq!(place.tree(), before);
+    place.longhaul(["logs", "last", "--denied"]).code(0).shows(&["docs/guide.md", "the operator's policy"]);
+    // The policy is part of what the record says the attempt was granted.
+    let lines = place.longhaul(["logs", "--json"]).code(0).json_lines();
+    let started = lines.iter().find(|line| line["kind"] == "attempt-started").unwrap();
+    assert_eq!(started["grant"][1][0], "policy", "{started}");
+    assert_eq!(started["grant"][1][1]["fs"]["write"], serde_json::json!(["src/**"]));
+}
+
+#[test]
+fn a_policy_that_withholds_what_an_agent_needs_or_does_not_read_stops_the_run_before_it_begins() {
+    let place = Place::with(&[("src/a.rs", "old")]);
+    let before = place.tree();
+    let narrow = place.beside("narrow.yaml", "version: 1\npermissions: { fs: { read: [\"**\"] } }\n");
+    place.run(GREEDY, &["--policy", narrow.to_str().unwrap()]).code(5).says(&[
+        "tasks.change",
+        "fs.write",
+        "the policy does not allow it",
+        r#"fs: { write: ["**"] }"#,
+    ]);
+    let wrong = place.beside("wrong.yaml", "version: 1\npermissions:\n  fs: { rite: [\"**\"] }\n");
+    place.run(GREEDY, &["--policy", wrong.to_str().unwrap()]).code(2).says(&[
+        "wrong.yaml:3",
+        "rite",
+        "did you mean `write`?",
+    ]);
+    place.run(GREEDY, &["--policy", "/nowhere/policy.yaml"]).code(2).says(&["/nowhere/policy.yaml", "permissions"]);
+    assert_eq!(place.tree(), before);
+}

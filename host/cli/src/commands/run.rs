@@ -6,11 +6,12 @@ use crate::progress::Progress;
 use crate::report::RunReport;
 use crate::state::{self, Place};
 use crate::wiring::{JournalPort, MachineTime, WorkspacePort, load_plugins, sandbox};
+use longhaul_core::grant::Permissions;
 use longhaul_core::id::RunId;
 use longhaul_core::state::RunState;
 use longhaul_core::units::Timestamp;
 use longhaul_core::workflow::model::Workflow;
-use longhaul_core::workflow::parse::{MAX_BYTES, parse};
+use longhaul_core::workflow::parse::{MAX_BYTES, parse, parse_policy};
 use longhaul_engine::ports::Ports;
 use longhaul_engine::{Apply, CancelHandle, Engine, RunOptions};
 use longhaul_sandbox::{WallPolicy, WallStatus};
@@ -37,6 +38,9 @@ pub(crate) struct Args {
     /// A value for an input of the workflow; as JSON where it parses, else as text
     #[arg(long = "input", short = 'i', value_name = "NAME=VALUE")]
     inputs: Vec<String>,
+    /// A file with what you allow agents at most, whatever the workflow gives them
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
     /// Keep the result as a version and leave your folder as it is
     #[arg(long)]
     no_apply: bool,
@@ -55,6 +59,7 @@ pub(crate) fn run(place: &Place, args: Args) -> Result<ExitCode, Failure> {
     // Everything that can be checked without touching anything comes first.
     let (workflow, source) = read_workflow(&args.workflow)?;
     let inputs = read_inputs(&workflow, &args.inputs)?;
+    let policy = args.policy.as_deref().map(read_policy).transpose()?;
     let folder = args.workflow.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
     let place = match (&place.workspace, &workflow.workspace.root) {
         (None, Some(root)) => Place { workspace: Some(folder.join(root)), state: place.state.clone() },
@@ -67,7 +72,7 @@ pub(crate) fn run(place: &Place, args: Args) -> Result<ExitCode, Failure> {
         .enable_all()
         .build()
         .map_err(|e| Failure::of(Exit::Internal, "start the host's threads", &e))?;
-    let setup = Setup { workflow, source, inputs, folder, root, state, args };
+    let setup = Setup { workflow, source, inputs, policy, folder, root, state, args };
     runtime.block_on(setup.run())
 }
 
@@ -76,6 +81,7 @@ struct Setup {
     workflow: Workflow,
     source: String,
     inputs: Map<String, Value>,
+    policy: Option<Permissions>,
     folder: PathBuf,
     root: PathBuf,
     state: PathBuf,
@@ -94,7 +100,7 @@ impl Setup {
             sandbox(&self.state, instances, wall).map_err(|e| Failure::of(Exit::Internal, "set up the sandbox", &e))?;
         let progress = Arc::new(Progress::new(self.args.quiet));
         let plugins = load_plugins(&sandbox, &self.workflow, &self.folder, |line| progress.say(line)).await?;
-        plugins.check_grants(&self.workflow)?;
+        plugins.check_grants(&self.workflow, self.policy.as_ref())?;
         let store = longhaul_store::Journal::open(lock, Options::default())
             .map_err(|e| Failure::of(Exit::Internal, format!("open the record in {}", self.state.display()), &e))?;
         let (base, notes) = workspace.import().await?;
@@ -114,7 +120,7 @@ impl Setup {
             host: env!("CARGO_PKG_VERSION").to_owned(),
             isolation,
             inputs: self.inputs,
-            policy: None,
+            policy: self.policy,
             seed: random(),
             apply: if self.args.no_apply { Apply::Later } else { Apply::OnSuccess },
             cancel,
@@ -187,21 +193,32 @@ fn exit_code(status: RunState) -> ExitCode {
 }
 
 fn read_workflow(path: &Path) -> Result<(Workflow, String), Failure> {
-    let mut source = String::new();
-    // One byte more than a workflow may have, so that whoever parses it can tell that it is too long.
-    let read = std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_string(&mut source));
-    read.map_err(|e| {
-        let failure = Failure::of(Exit::Invalid, format!("read the workflow {}", path.display()), &e);
-        match e.kind() {
-            ErrorKind::NotFound => failure.hint("`longhaul init` writes one to begin with"),
-            ErrorKind::InvalidData => failure.hint("write it as text in UTF-8"),
-            _ => failure.hint("name a file that you may read"),
-        }
-    })?;
+    let source = read_text(path, "workflow", "`longhaul init` writes one to begin with")?;
     match parse(&path.display().to_string(), &source) {
         Ok(workflow) => Ok((workflow, source)),
         Err(errors) => Err(Failure::new(Exit::Invalid, errors.to_string())),
     }
+}
+
+fn read_policy(path: &Path) -> Result<Permissions, Failure> {
+    let hint = "write one like `{ version: 1, permissions: { fs: { read: [\"**\"], write: [\"src/**\"] } } }`";
+    let source = read_text(path, "policy", hint)?;
+    parse_policy(&path.display().to_string(), &source).map_err(|errors| Failure::new(Exit::Invalid, errors.to_string()))
+}
+
+fn read_text(path: &Path, what: &str, where_from: &str) -> Result<String, Failure> {
+    let mut source = String::new();
+    // One byte more than such a file may have, so that whoever parses it can tell that it is too long.
+    let read = std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_string(&mut source));
+    read.map_err(|e| {
+        let failure = Failure::of(Exit::Invalid, format!("read the {what} {}", path.display()), &e);
+        match e.kind() {
+            ErrorKind::NotFound => failure.hint(where_from),
+            ErrorKind::InvalidData => failure.hint("write it as text in UTF-8"),
+            _ => failure.hint("name a file that you may read"),
+        }
+    })?;
+    Ok(source)
 }
 
 fn read_inputs(workflow: &Workflow, given: &[String]) -> Result<Map<String, Value>, Failure> {

@@ -4,6 +4,7 @@ use crate::bundled::{bundled, names};
 use crate::failure::{Exit, Failure};
 use crate::terminal::one_line;
 use longhaul_core::attempt::{AttemptReport, Job, Recorder, Usage};
+use longhaul_core::grant::Permissions;
 use longhaul_core::id::Name;
 use longhaul_core::incident::{Decision, IncidentClass, Problem, Situation};
 use longhaul_core::manifest::PluginKind;
@@ -111,15 +112,20 @@ fn refused(plugin: &PluginRef, place: &str, error: &PluginError) -> Failure {
 }
 
 impl Loaded {
-    /// Checks, before anything runs, that each task gives its agent what that agent cannot do without.
-    pub(crate) fn check_grants(&self, workflow: &Workflow) -> Result<(), Failure> {
+    /// Checks, before anything runs, that each task gives its agent what that agent cannot do without, and that the
+    /// operator's policy allows it.
+    pub(crate) fn check_grants(&self, workflow: &Workflow, policy: Option<&Permissions>) -> Result<(), Failure> {
         for (task, spec) in &workflow.tasks {
             let Some(plugin) = self.agents.get(&spec.agent) else { continue };
             let manifest = &plugin.inspection().manifest;
-            let unmet = manifest.unmet(&spec.permissions);
-            if let Some((ask, line)) = unmet.first() {
+            let task_gives = ("the task is not granted it", "`permissions` of the workflow or of this task");
+            let policy_allows = ("the policy does not allow it", "the policy's `permissions`");
+            let layers = [Some((&spec.permissions, task_gives)), policy.map(|policy| (policy, policy_allows))];
+            for (permissions, (what, place)) in layers.into_iter().flatten() {
+                let unmet = manifest.unmet(permissions);
+                let Some((ask, line)) = unmet.first() else { continue };
                 let message = format!(
-                    "tasks.{task}: the agent `{}` ({} {}) asks for {} on `{}`, {}, and the task is not granted it",
+                    "tasks.{task}: the agent `{}` ({} {}) asks for {} on `{}`, {}, and {what}",
                     spec.agent,
                     manifest.name,
                     one_line(&manifest.version, 40),
@@ -127,10 +133,7 @@ impl Loaded {
                     one_line(&ask.pattern, 100),
                     one_line(&ask.reason, 200),
                 );
-                let hint = format!(
-                    "grant it by a line in `permissions` of the workflow or of this task: {}",
-                    one_line(line, 200)
-                );
+                let hint = format!("grant it by a line in {place}: {}", one_line(line, 200));
                 return Err(Failure::new(Exit::Refused, message).hint(hint));
             }
         }

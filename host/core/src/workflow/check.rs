@@ -8,10 +8,10 @@ use super::model::{
     AgentSpec, Budget, Checkpoints, Concurrency, InputSpec, PluginRef, StrategySpec, VERSION, Workflow, WorkspaceSpec,
 };
 use super::path::Root;
-use super::raw::{RawBudget, RawCheckpoints, RawInput, RawStrategy, RawWorkflow, RawWorkspace};
+use super::raw::{RawBudget, RawCheckpoints, RawInput, RawPolicy, RawStrategy, RawWorkflow, RawWorkspace};
 use super::source::{FieldPath, Source, Tree};
-use super::{near, tasks};
-use crate::grant;
+use super::{mentions, near, tasks};
+use crate::grant::{self, Permissions};
 use crate::id::Name;
 use crate::path::StagePath;
 use indexmap::IndexMap;
@@ -20,12 +20,26 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Checks a file's content.
-pub(super) fn check(raw: RawWorkflow, source: &Source<'_>) -> Result<Workflow, WorkflowErrors> {
+/// Checks the content of a workflow file.
+pub(super) fn workflow(raw: RawWorkflow, source: &Source<'_>) -> Result<Workflow, WorkflowErrors> {
+    check(source, |checker| checker.workflow(raw))
+}
+
+/// Checks the content of a policy file.
+pub(super) fn policy(raw: RawPolicy, source: &Source<'_>) -> Result<Permissions, WorkflowErrors> {
+    check(source, |checker| {
+        checker.version(raw.version)?;
+        // A policy is not for one workflow, so any agent may be named.
+        let agents = raw.permissions.tasks.clone().unwrap_or_default();
+        Some(checker.permissions(at!["permissions"], raw.permissions, agents.iter().map(String::as_str)))
+    })
+}
+
+fn check<T>(source: &Source<'_>, content: impl FnOnce(&mut Checker<'_>) -> Option<T>) -> Result<T, WorkflowErrors> {
     let mut checker = Checker { source, tree: OnceCell::new(), errors: Vec::new() };
-    let workflow = checker.workflow(raw);
-    match (workflow, checker.errors.is_empty()) {
-        (Some(workflow), true) => Ok(workflow),
+    let checked = content(&mut checker);
+    match (checked, checker.errors.is_empty()) {
+        (Some(checked), true) => Ok(checked),
         _ => {
             let mut errors = checker.errors;
             errors.sort_by_key(|error| (error.line, error.column));
@@ -119,7 +133,7 @@ impl Checker<'_> {
             let path: FieldPath = path.iter().cloned().chain(inner).collect();
             for used in expression.paths() {
                 match &used.root {
-                    Root::Inputs | Root::Run => tasks::check_facts(self, &path, used, inputs),
+                    Root::Inputs | Root::Run => mentions::check_facts(self, &path, used, inputs),
                     _ => self.error(
                         &path,
                         format!("`{used}` is not known here, because this is read before any task runs"),
@@ -130,12 +144,18 @@ impl Checker<'_> {
         }
     }
 
-    fn workflow(&mut self, raw: RawWorkflow) -> Option<Workflow> {
-        if raw.version != VERSION {
-            let message = format!("version {} of the workflow format is not supported", raw.version);
-            self.error(at!["version"], message, format!("write `version: {VERSION}`, or install a newer Longhaul"));
-            return None;
+    /// Nothing else of a file means anything when it is of another version.
+    fn version(&mut self, version: u64) -> Option<()> {
+        if version == VERSION {
+            return Some(());
         }
+        let message = format!("version {version} of the file format is not supported");
+        self.error(at!["version"], message, format!("write `version: {VERSION}`, or install a newer Longhaul"));
+        None
+    }
+
+    fn workflow(&mut self, raw: RawWorkflow) -> Option<Workflow> {
+        self.version(raw.version)?;
         let name = Name::new(raw.name.as_str());
         if let Err(error) = &name {
             self.error(at!["name"], error.to_string(), "rename the workflow");
@@ -191,7 +211,7 @@ impl Checker<'_> {
         .check(self, raw.tasks, &mut strategies);
         let done_when = raw.done_when.and_then(|text| self.expression(at!["done_when"], &text));
         if let Some(expression) = &done_when {
-            tasks::check_done_when(self, expression, &tasks, &inputs);
+            mentions::check_done_when(self, expression, &tasks, &inputs);
         }
         Some(Workflow {
             name: name.ok()?,

@@ -1,11 +1,12 @@
-//! From the text of a workflow file to a checked [`Workflow`].
+//! From the text of a file to what it says, checked: a [`Workflow`], or an operator's policy.
 
 use super::check;
 use super::error::{WorkflowError, WorkflowErrors};
 use super::model::Workflow;
 use super::near::nearest;
-use super::raw::RawWorkflow;
 use super::source::{Source, Tree, options};
+use crate::grant::Permissions;
+use serde::de::DeserializeOwned;
 use serde_saphyr::Error as Yaml;
 
 pub use super::source::MAX_BYTES;
@@ -15,11 +16,25 @@ pub use super::source::MAX_BYTES;
 /// # Errors
 /// [`WorkflowErrors`]: the first error where the file has not the form of a workflow, otherwise all errors.
 pub fn parse(file: &str, text: &str) -> Result<Workflow, WorkflowErrors> {
-    let one = |error| WorkflowErrors(vec![error]);
     let source = Source::new(file, text).map_err(one)?;
-    let raw: RawWorkflow = serde_saphyr::from_str_with_options(&source.yaml, options())
-        .map_err(|error| one(form_error(&source, &error)))?;
-    check::check(raw, &source)
+    check::workflow(read(&source)?, &source)
+}
+
+/// Reads and checks a policy file: what its operator allows agents at most, whatever a workflow gives them.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_policy(file: &str, text: &str) -> Result<Permissions, WorkflowErrors> {
+    let source = Source::new(file, text).map_err(one)?;
+    check::policy(read(&source)?, &source)
+}
+
+fn read<T: DeserializeOwned>(source: &Source<'_>) -> Result<T, WorkflowErrors> {
+    serde_saphyr::from_str_with_options(&source.yaml, options()).map_err(|error| one(form_error(source, &error)))
+}
+
+fn one(error: WorkflowError) -> WorkflowErrors {
+    WorkflowErrors(vec![error])
 }
 
 /// An error about the form of the file.

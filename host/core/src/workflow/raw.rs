@@ -54,6 +54,16 @@ pub(super) struct RawWorkflow {
     pub done_when: Option<String>,
 }
 
+/// What agents may do at most, whatever a workflow gives them.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPolicy {
+    /// The version of the file format: 1.
+    pub version: u64,
+    /// What is allowed. What is not mentioned is denied.
+    pub permissions: RawPermissions,
+}
+
 /// An input.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -247,7 +247,7 @@ fn a_version_of_another_time() {
         "version: 2",
         "2",
         "version",
-        "version 2 of the workflow format is not supported",
+        "version 2 of the file format is not supported",
         "write `version: 1`",
     );
     let error = errors(&changed("version: 1\n", "")).remove(0);
