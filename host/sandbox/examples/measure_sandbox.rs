@@ -1,4 +1,4 @@
-//! Measures the sandbox: `cargo run --release -p longhaul-sandbox --example measure -- [--json]`, after `cargo xtask plugins`.
+//! Measures the sandbox: `cargo run --release -p longhaul-sandbox --example measure_sandbox -- [--json]`, after `cargo xtask plugins`.
 //!
 //! Each figure is the median of several runs, and comparisons alternate between their two sides, so that a machine whose speed
 //! drifts does not decide them.

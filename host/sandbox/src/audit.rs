@@ -141,7 +141,8 @@ impl Audit {
             return state.failure.clone().map_or(Ok(()), Err);
         }
         let line = cut(message, MAX_LINE);
-        state.log_bytes += line.len() as u64;
+        // A line without text takes room in the record too.
+        state.log_bytes += line.len() as u64 + 1;
         if state.log_bytes > self.log_budget {
             state.log_full = true;
             let message = format!("the attempt's log reached {} bytes; the rest of it is dropped", self.log_budget);

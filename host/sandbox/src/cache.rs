@@ -21,6 +21,16 @@ pub(crate) struct ComponentCache {
     engine_key: String,
 }
 
+/// What the cache has of a component.
+pub(crate) enum Cached {
+    /// The component.
+    Ready(Component),
+    /// A file that cannot be loaded, and why.
+    Unusable(String),
+    /// Nothing.
+    Absent,
+}
+
 /// A file of the cache that is being written.
 pub(crate) struct Pending {
     temporary: PathBuf,
@@ -37,11 +47,11 @@ impl ComponentCache {
         Ok(cache)
     }
 
-    /// The component, where it is cached. A file that cannot be loaded any more counts as absent.
-    pub(crate) fn load(&self, engine: &Engine, digest: &Digest) -> Result<Option<Component>, PluginError> {
+    /// Looks for the component.
+    pub(crate) fn load(&self, engine: &Engine, digest: &Digest) -> Result<Cached, PluginError> {
         let path = self.path(digest);
         match std::fs::symlink_metadata(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Cached::Absent),
             Err(e) => return Err(cache_error(&path, &e.to_string())),
             Ok(_) => self.check_owner(&path)?,
         }
@@ -50,7 +60,7 @@ impl ComponentCache {
         // says so, and wasmtime checks its own header), it is renamed into place when complete, and only the host's
         // user can write it or its folder, which was checked just now.
         let loaded = unsafe { Component::deserialize_file(engine, &path) };
-        Ok(loaded.ok())
+        Ok(loaded.map_or_else(|error| Cached::Unusable(format!("{error:#}")), Cached::Ready))
     }
 
     /// Whether there is a file for `digest`; whether it can be loaded only loading tells.

@@ -4,6 +4,7 @@ use crate::audit::Audit;
 use crate::clock::{RecordedClock, SeededRandom};
 use crate::fs::{FsContext, FsView, HasFs};
 use crate::meter::Meter;
+use crate::sockets::{HasSockets, Sockets};
 use crate::stdio::Output;
 use longhaul_core::attempt::{Limits, Recorder};
 use longhaul_core::clock::Clock;
@@ -76,6 +77,11 @@ impl Guest {
         FsView { fs: &self.fs, table: &mut self.table }
     }
 
+    fn sockets(&mut self) -> Sockets<'_> {
+        self.meter.charge_call(0);
+        Sockets { audit: &self.audit, table: &mut self.table }
+    }
+
     pub(crate) fn grant(&self) -> &Grant {
         &self.fs.grant
     }
@@ -124,17 +130,16 @@ pub(crate) fn add_wasi(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     cli::terminal_stdin::add_to_linker::<_, WasiCli>(l, WasiCliView::cli)?;
     cli::terminal_stdout::add_to_linker::<_, WasiCli>(l, WasiCliView::cli)?;
     cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, WasiCliView::cli)?;
-    // Toolchains of other languages import sockets whether they use them or not. Each use is denied.
     sockets::tcp::add_to_linker::<_, WasiSockets>(l, WasiSocketsView::sockets)?;
     sockets::udp::add_to_linker::<_, WasiSockets>(l, WasiSocketsView::sockets)?;
-    sockets::tcp_create_socket::add_to_linker::<_, WasiSockets>(l, WasiSocketsView::sockets)?;
-    sockets::udp_create_socket::add_to_linker::<_, WasiSockets>(l, WasiSocketsView::sockets)?;
+    sockets::tcp_create_socket::add_to_linker::<_, HasSockets>(l, Guest::sockets)?;
+    sockets::udp_create_socket::add_to_linker::<_, HasSockets>(l, Guest::sockets)?;
     sockets::instance_network::add_to_linker::<_, WasiSockets>(l, WasiSocketsView::sockets)?;
     sockets::network::add_to_linker::<_, WasiSockets>(
         l,
         &sockets::network::LinkOptions::default(),
         WasiSocketsView::sockets,
     )?;
-    sockets::ip_name_lookup::add_to_linker::<_, WasiSockets>(l, WasiSocketsView::sockets)?;
+    sockets::ip_name_lookup::add_to_linker::<_, HasSockets>(l, Guest::sockets)?;
     Ok(())
 }

@@ -29,6 +29,7 @@ mod no_files;
 mod plugin;
 mod run;
 mod sandbox;
+mod sockets;
 mod stdio;
 mod strategy;
 mod wall;

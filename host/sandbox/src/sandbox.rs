@@ -1,6 +1,6 @@
 //! The sandbox as the host uses it: load plugins, run agents, ask strategies.
 
-use crate::cache::ComponentCache;
+use crate::cache::{Cached, ComponentCache};
 use crate::compile::{CompileLimits, CompileWorker, compile};
 use crate::engine::{Allocation, Ticker, runtime_engine};
 use crate::error::{PluginError, SandboxError};
@@ -139,15 +139,21 @@ impl Sandbox {
         }
         let inspection = inspect(component)?;
         let compiled = match inner.cache.load(&inner.engine, &digest)? {
-            Some(compiled) => compiled,
-            None => {
+            Cached::Ready(compiled) => compiled,
+            // What an earlier version left, or a disk damaged, is compiled anew.
+            Cached::Unusable(_) | Cached::Absent => {
                 let (pending, file) = inner.cache.create(&digest)?;
                 compile(&inner.worker, inner.compile, component, file).await?;
                 pending.commit()?;
-                inner
-                    .cache
-                    .load(&inner.engine, &digest)?
-                    .ok_or_else(|| PluginError::Compile("what the compiler made cannot be loaded".to_owned()))?
+                match inner.cache.load(&inner.engine, &digest)? {
+                    Cached::Ready(compiled) => compiled,
+                    Cached::Unusable(reason) => {
+                        return Err(PluginError::Compile(format!("what the compiler made cannot be loaded: {reason}")));
+                    }
+                    Cached::Absent => {
+                        return Err(PluginError::Compile("what the compiler made is gone from the cache".to_owned()));
+                    }
+                }
             }
         };
         let plugin = inner.linkers.link(&compiled, inspection)?;

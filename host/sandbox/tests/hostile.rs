@@ -211,7 +211,7 @@ fn trespassing() -> Vec<Case> {
         case("crossing", all_refused(20)),
         case("writes", all_refused(45)),
         case("writes-std", all_refused(15)),
-        case("sockets", completes(|_, output| refused_tries(output, 7))),
+        case("sockets", all_refused(7)),
         case(
             "surroundings",
             completes(|_, output| {
