@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// Rows of each list that are shown; JSON has all.
 const SHOWN: usize = 12;
+/// Refusals that are shown: each takes two lines.
+const REFUSALS_SHOWN: usize = 6;
 
 impl RunReport {
     /// The report as a person reads it.
@@ -87,7 +89,7 @@ impl RunReport {
             return;
         }
         text.push_str(&format!("\n{} host calls refused\n", self.denials));
-        for row in self.refusals.iter().take(SHOWN) {
+        for row in self.refusals.iter().take(REFUSALS_SHOWN) {
             let times = if row.times > 1 { format!(" ({} times)", row.times) } else { String::new() };
             text.push_str(&format!(
                 "  {}: {} `{}`{times}: {}\n",
@@ -100,7 +102,7 @@ impl RunReport {
                 text.push_str(&format!("      would be granted by  {}\n", one_line(&row.grant, 160)));
             }
         }
-        rest(text, self.refusals.len(), SHOWN);
+        rest(text, self.refusals.len(), REFUSALS_SHOWN);
     }
 
     fn write_incidents(&self, text: &mut String) {

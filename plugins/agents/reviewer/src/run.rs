@@ -1,6 +1,6 @@
 //! Walks the files and gathers the findings.
 
-use std::path::Path;
+use std::{io::ErrorKind, path::Path};
 
 use longhaul_sdk::{Failure, Selection, context, files, log};
 
@@ -36,13 +36,18 @@ pub fn review(root: &Path, rules: &Rules, selection: &Selection) -> Result<Repor
         if !needs_content(rules, &part.path) {
             continue;
         }
-        let reason = match files::read_up_to(root.join(&part.path), rules.max_file_size)? {
-            Ok(content) if files::is_binary(&content) => "it is binary".to_owned(),
-            Ok(content) => {
+        let reason = match files::read_up_to(root.join(&part.path), rules.max_file_size) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                log::warn(format!("{} is not checked: it may not be read", part.path));
+                "it may not be read".to_owned()
+            }
+            Err(error) => return Err(error.into()),
+            Ok(Ok(content)) if files::is_binary(&content) => "it is binary".to_owned(),
+            Ok(Ok(content)) => {
                 check_content(rules, part, &content, &mut report);
                 continue;
             }
-            Err(size) => format!("it has {size} bytes, more than `max_file_size` ({})", rules.max_file_size),
+            Ok(Err(size)) => format!("it has {size} bytes, more than `max_file_size` ({})", rules.max_file_size),
         };
         report.skipped.push(Skipped { file: part.path.clone(), reason });
     }
