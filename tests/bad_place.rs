@@ -10,6 +10,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 const FLOW: &str = r#"
 version: 1
@@ -96,6 +97,8 @@ fn a_state_folder_that_another_process_uses() {
     // Looking needs no lock.
     place.longhaul(["runs"]).code(0).shows(&["endless", "running"]);
     place.longhaul(["show"]).code(0).shows(&["running", "wait"]);
+    // The record shows a moment later what nobody waits for.
+    first.runs_until(Duration::from_secs(20), || place.longhaul(["logs"]).stdout.contains("sleeper begins"));
     place.longhaul(["logs"]).code(0).shows(&["sleeper begins"]);
     first.signal(rustix::process::Signal::INT).until("stopping safely");
     first.end().code(1);

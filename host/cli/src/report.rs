@@ -232,10 +232,10 @@ impl Fold {
                 self.with(task, |row| row.changes += changes.len() as u64);
                 for change in changes {
                     let known = self.changes.entry(change.path.as_str().to_owned()).or_insert(None);
-                    *known = together(*known, change.change);
+                    *known = ChangeKind::together(*known, change.change);
                 }
             }
-            Entry::IncidentRaised(incident) => {
+            Entry::IncidentRaised { incident } => {
                 self.incidents.push(IncidentRow { incident: incident.clone(), decision: None })
             }
             Entry::Decided { strategy, decision: Some(decision), .. } => {
@@ -299,30 +299,5 @@ impl Fold {
                 times: 0,
             })
             .times += action.calls;
-    }
-}
-
-/// What two changes of a path make together; none where it is as it was before both.
-fn together(first: Option<ChangeKind>, second: ChangeKind) -> Option<ChangeKind> {
-    match (first, second) {
-        (None, second) => Some(second),
-        (Some(ChangeKind::Added), ChangeKind::Removed) => None,
-        (Some(ChangeKind::Added), _) => Some(ChangeKind::Added),
-        (Some(ChangeKind::Removed), ChangeKind::Added) => Some(ChangeKind::Modified),
-        (Some(_), second) => Some(second),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn changes_add_up() {
-        use ChangeKind::{Added, Modified, Removed};
-        assert_eq!(together(None, Modified), Some(Modified));
-        assert_eq!(together(Some(Added), Modified), Some(Added));
-        assert_eq!(together(Some(Added), Removed), None);
-        assert_eq!(together(Some(Removed), Added), Some(Modified));
     }
 }

@@ -131,7 +131,10 @@ pub enum Entry {
         changes: Vec<Change>,
     },
     /// An attempt failed.
-    IncidentRaised(Incident),
+    IncidentRaised {
+        /// What went wrong, in a field of its own: it has an `at` and an `attempt` as the record itself has.
+        incident: Incident,
+    },
     /// A strategy of the chain was asked.
     Decided {
         /// The strategy.
@@ -182,6 +185,20 @@ pub enum ChangeKind {
     Modified,
     /// It is gone.
     Removed,
+}
+
+impl ChangeKind {
+    /// What became of a path in the end that went through `first` and then through `second`; none where it is as it was
+    /// before both.
+    pub fn together(first: Option<ChangeKind>, second: ChangeKind) -> Option<ChangeKind> {
+        use ChangeKind::{Added, Modified, Removed};
+        match (first, second) {
+            (Some(Added), Removed) => None,
+            (Some(Added), _) => Some(Added),
+            (Some(Removed), Added | Modified) => Some(Modified),
+            (_, second) => Some(second),
+        }
+    }
 }
 
 mod ending {
@@ -250,6 +267,54 @@ mod tests {
             text.starts_with(r#"{"at":5,"task":"change[1]","attempt":2,"kind":"action","number":7,"capability":"fs""#),
             "{text}"
         );
+    }
+
+    #[test]
+    fn an_incident_survives_its_text_and_no_key_is_there_twice() {
+        let attempt = crate::id::AttemptId { task: TaskId::new("change[1]").unwrap(), number: 2 };
+        let record = Record {
+            at: Timestamp(5),
+            task: Some(attempt.task.clone()),
+            attempt: Some(attempt.number),
+            entry: Entry::IncidentRaised {
+                incident: Incident {
+                    attempt,
+                    agent: Name::new("codemod").unwrap(),
+                    problem: Problem::new(crate::incident::IncidentClass::Trap, "boom"),
+                    at: Timestamp(4),
+                },
+            },
+        };
+        let text = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+        assert_eq!(
+            text,
+            concat!(
+                r#"{"at":5,"task":"change[1]","attempt":2,"kind":"incident-raised","incident":{"#,
+                r#""attempt":{"task":"change[1]","number":2},"agent":"codemod","#,
+                r#""problem":{"class":"trap","message":"boom","evidence":{}},"at":4}}"#
+            )
+        );
+        // A value keeps the last of several equal keys, so it would be shorter than the text.
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value.to_string().len(), text.len());
+    }
+
+    #[test]
+    fn changes_add_up_to_the_difference_between_first_and_last() {
+        use ChangeKind::{Added, Modified, Removed};
+        for (steps, expected) in [
+            (&[Added, Modified][..], Some(Added)),
+            (&[Added, Removed], None),
+            (&[Modified, Modified], Some(Modified)),
+            (&[Modified, Removed], Some(Removed)),
+            (&[Removed, Added], Some(Modified)),
+            (&[Removed, Added, Removed], Some(Removed)),
+            (&[Added, Removed, Added], Some(Added)),
+        ] {
+            let all = steps.iter().fold(None, |first, second| ChangeKind::together(first, *second));
+            assert_eq!(all, expected, "{steps:?}");
+        }
     }
 
     #[test]

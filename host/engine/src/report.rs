@@ -111,43 +111,10 @@ pub struct TaskRow {
 
 /// Adds `changes` to what differed before. What was added and removed again leaves no trace.
 pub(crate) fn merge(all: &mut BTreeMap<StagePath, ChangeKind>, changes: Vec<Change>) {
-    use ChangeKind::{Added, Modified, Removed};
     for Change { path, change, .. } in changes {
-        let now = match (all.get(&path), change) {
-            (Some(Added), Removed) => None,
-            (Some(Added), _) => Some(Added),
-            (Some(Removed), Added | Modified) => Some(Modified),
-            (_, change) => Some(change),
-        };
-        match now {
+        match ChangeKind::together(all.get(&path).copied(), change) {
             Some(now) => all.insert(path, now),
             None => all.remove(&path),
         };
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn changes_add_up_to_the_difference_between_first_and_last() {
-        use ChangeKind::{Added, Modified, Removed};
-        for (steps, expected) in [
-            (&[Added, Modified][..], Some(Added)),
-            (&[Added, Removed], None),
-            (&[Modified, Modified], Some(Modified)),
-            (&[Modified, Removed], Some(Removed)),
-            (&[Removed, Added], Some(Modified)),
-            (&[Removed, Added, Removed], Some(Removed)),
-            (&[Added, Removed, Added], Some(Added)),
-        ] {
-            let path = StagePath::new("a").unwrap();
-            let mut all = BTreeMap::new();
-            for change in steps {
-                merge(&mut all, vec![Change { path: path.clone(), change: *change, digest: None }]);
-            }
-            assert_eq!(all.get(&path).copied(), expected, "{steps:?}");
-        }
     }
 }

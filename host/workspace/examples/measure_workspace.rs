@@ -1,4 +1,4 @@
-//! Measures what a workspace costs: `cargo run --release -p longhaul-workspace --example measure [FILES …]`.
+//! Measures what a workspace costs: `cargo run --release -p longhaul-workspace --example measure_workspace [FILES …]`.
 //!
 //! Makes folders of 1 000 and 10 000 small files and prints, for each: the first import, the second, a stage with the commit
 //! of ten changed files, and applying it.

@@ -3,13 +3,15 @@
 use crate::bench::{BenchError, Ground, Row};
 use crate::process;
 
-const PROGRAM: &str = "measure";
+const PROGRAM: &str = "measure_sandbox";
 
 /// Runs the sandbox's measuring program.
 pub(crate) fn measure(ground: &Ground) -> Result<Vec<Row>, BenchError> {
     let mut cargo = ground.house.host_cargo();
-    cargo.args(["run", "--release", "--quiet", "--package", "longhaul-sandbox", "--example", PROGRAM, "--", "--json"]);
-    rows(&process::capture(&mut cargo)?)
+    // Together with the program, so that both use the wasmtime that was built before.
+    cargo.args(["build", "--release", "--quiet", "--package", "longhaul-cli", "--package", "longhaul-sandbox"]);
+    process::show(cargo.args(["--example", PROGRAM]))?;
+    rows(&process::capture(ground.native(PROGRAM).arg("--json"))?)
 }
 
 fn rows(text: &str) -> Result<Vec<Row>, BenchError> {
