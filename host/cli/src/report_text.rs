@@ -88,7 +88,8 @@ impl RunReport {
             text.push_str("\nnothing was refused\n");
             return;
         }
-        text.push_str(&format!("\n{} host calls refused\n", self.denials));
+        let calls = if self.denials == 1 { "host call" } else { "host calls" };
+        text.push_str(&format!("\n{} {calls} refused\n", self.denials));
         for row in self.refusals.iter().take(REFUSALS_SHOWN) {
             let times = if row.times > 1 { format!(" ({} times)", row.times) } else { String::new() };
             text.push_str(&format!(

@@ -37,10 +37,7 @@ pub fn review(root: &Path, rules: &Rules, selection: &Selection) -> Result<Repor
             continue;
         }
         let reason = match files::read_up_to(root.join(&part.path), rules.max_file_size) {
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                log::warn(format!("{} is not checked: it may not be read", part.path));
-                "it may not be read".to_owned()
-            }
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => "it may not be read".to_owned(),
             Err(error) => return Err(error.into()),
             Ok(Ok(content)) if files::is_binary(&content) => "it is binary".to_owned(),
             Ok(Ok(content)) => {
@@ -52,6 +49,14 @@ pub fn review(root: &Path, rules: &Rules, selection: &Selection) -> Result<Repor
         report.skipped.push(Skipped { file: part.path.clone(), reason });
     }
     context::progress(total, Some(total), "");
+    if let Some(first) = report.skipped.first() {
+        log::warn(format!(
+            "{} files are not checked, the first is {}: {}",
+            report.skipped.len(),
+            first.file,
+            first.reason
+        ));
+    }
     report.sort();
     let counts = report.counts;
     log::info(format!(
