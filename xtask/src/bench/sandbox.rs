@@ -10,7 +10,7 @@ pub(crate) fn measure(ground: &Ground) -> Result<Vec<Row>, BenchError> {
     let mut cargo = ground.house.host_cargo();
     // Together with the program, so that both use the wasmtime that was built before.
     cargo.args(["build", "--release", "--quiet", "--package", "longhaul-cli", "--package", "longhaul-sandbox"]);
-    process::show(cargo.args(["--example", PROGRAM]))?;
+    process::show(cargo.args(["--example", PROGRAM, "--bin", "longhaul-compile", "--bin", "longhaul"]))?;
     rows(&process::capture(ground.native(PROGRAM).arg("--json"))?)
 }
 
