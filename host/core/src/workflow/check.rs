@@ -5,13 +5,14 @@
 use super::error::{MAX_ERRORS, WorkflowErrors};
 use super::expr::{Expression, Template, TemplateError};
 use super::model::{
-    AgentSpec, Budget, Checkpoints, Concurrency, InputSpec, PluginRef, StrategySpec, VERSION, Workflow, WorkspaceSpec,
+    AgentSpec, Budget, Checkpoints, Concurrency, InputSpec, MAX_CONCURRENCY, PluginRef, StrategySpec, VERSION,
+    Workflow, WorkspaceSpec,
 };
 use super::path::Root;
 use super::raw::{RawBudget, RawCheckpoints, RawInput, RawPolicy, RawStrategy, RawWorkflow, RawWorkspace};
 use super::source::{FieldPath, Source, Tree};
 use super::{mentions, near, tasks};
-use crate::grant::{self, Permissions};
+use crate::grant::Permissions;
 use crate::id::Name;
 use crate::path::StagePath;
 use indexmap::IndexMap;
@@ -190,12 +191,9 @@ impl Checker<'_> {
         let budget = self.budget(raw.budget.unwrap_or_default());
         let concurrency =
             raw.concurrency.and_then(|c| c.max).map_or_else(Concurrency::default, |max| Concurrency { max });
-        if !(1..=1024).contains(&concurrency.max) {
-            self.error(
-                at!["concurrency", "max"],
-                "the number of parallel tasks is 1 to 1024",
-                "write one in this range",
-            );
+        if !(1..=MAX_CONCURRENCY).contains(&concurrency.max) {
+            let message = format!("the number of parallel tasks is 1 to {MAX_CONCURRENCY}");
+            self.error(at!["concurrency", "max"], message, "write one in this range");
         }
         let checkpoints = self.checkpoints(raw.checkpoints.unwrap_or_default());
         let workspace = self.workspace(raw.workspace.unwrap_or_default());
@@ -317,11 +315,6 @@ impl Checker<'_> {
                     error.to_string(),
                     "write a folder relative to the workspace's root, as in `target`",
                 ),
-            }
-        }
-        for (i, pattern) in raw.ignore.iter().enumerate() {
-            if let Err(error) = grant::patterns(std::slice::from_ref(pattern)) {
-                self.error(at!["workspace", "ignore", i.to_string()], error.to_string(), "write it like `build/**`");
             }
         }
         WorkspaceSpec { root: raw.root, caches, ignore: raw.ignore }

@@ -11,6 +11,7 @@ mod check;
 mod convert;
 pub mod error;
 pub mod expr;
+pub mod file;
 mod mentions;
 mod meter;
 pub mod model;

@@ -58,6 +58,23 @@ pub struct InputSpec {
     pub description: String,
 }
 
+impl InputSpec {
+    /// The value that a text on the command line stands for: the text itself where the default is a text, otherwise what
+    /// it says as JSON. Where no default tells what is meant, a number that would be shown otherwise, as the version
+    /// `2.10` would be, stays a text; and what is no JSON is a text in any case.
+    pub fn read(&self, text: &str) -> Value {
+        let as_text = || Value::String(text.to_owned());
+        match &self.default {
+            Some(Value::String(_)) => as_text(),
+            None | Some(Value::Null) => match serde_json::from_str(text) {
+                Ok(Value::Number(number)) if number.to_string() != text => as_text(),
+                read => read.unwrap_or_else(|_| as_text()),
+            },
+            Some(_) => serde_json::from_str(text).unwrap_or_else(|_| as_text()),
+        }
+    }
+}
+
 /// What a run may use up. When one part is used up the run stops cleanly and can be resumed after raising it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
@@ -90,6 +107,9 @@ impl fmt::Display for Money {
         write!(f, "{}.{:02}", self.0 / 1_000_000, self.0 % 1_000_000 / 10_000)
     }
 }
+
+/// The most tasks that a workflow may run at a time: the host keeps a place ready for each of them.
+pub const MAX_CONCURRENCY: u32 = 256;
 
 /// How many tasks run at a time. An agent can have a bound of its own, see [`AgentSpec::max`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,11 +146,12 @@ impl Default for Checkpoints {
 /// Where the files are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WorkspaceSpec {
-    /// The workspace's root, relative to the workflow file's folder; none means what the operator says, or that folder.
+    /// The workspace's root, relative to the workflow file's folder. None means what the operator says, or
+    /// else the current folder.
     pub root: Option<String>,
     /// Folders with derived files: not versioned, kept warm from stage to stage.
     pub caches: Vec<StagePath>,
-    /// File patterns that are not versioned, beside those of `.gitignore`.
+    /// What else is not versioned, beside what `.gitignore` files name, in their language. The workspace checks it.
     pub ignore: Vec<String>,
 }
 

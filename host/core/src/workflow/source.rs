@@ -202,6 +202,17 @@ impl Tree {
         if rest.is_empty() { (next.at, key) } else { next.walk(rest) }
     }
 
+    /// Whether there is something at `path`.
+    pub(super) fn has(&self, path: &[String]) -> bool {
+        let Some((step, rest)) = path.split_first() else { return true };
+        let next = match &self.shape {
+            Shape::Scalar => None,
+            Shape::List(list) => step.parse::<usize>().ok().and_then(|i| list.get(i)),
+            Shape::Map(map) => map.iter().find(|(key, ..)| key == step).map(|(.., value)| value),
+        };
+        next.is_some_and(|next| next.has(rest))
+    }
+
     /// The path of the last field that begins at or before a line and column.
     pub(super) fn path_at(&self, at: (u64, u64)) -> FieldPath {
         let mut best = ((0, 0), Vec::new());

@@ -127,7 +127,8 @@ fn a_bad_duration_or_size() {
         "`12.50`",
     );
     expect("attempts: 2", "attempts: 0", "0", "defaults.retry.attempts", "a task is tried at least once", "1 to 100");
-    expect("max: 4", "max: 0", "0", "concurrency.max", "the number of parallel tasks is 1 to 1024", "range");
+    expect("max: 4", "max: 0", "0", "concurrency.max", "the number of parallel tasks is 1 to 256", "range");
+    expect("max: 4", "max: 257", "257", "concurrency.max", "the number of parallel tasks is 1 to 256", "range");
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod bad_input;
 mod expressions;
 mod schema;
 
-use super::model::{PluginRef, Workflow};
+use super::model::{InputSpec, PluginRef, Workflow};
 use super::parse::parse;
 use super::template::STARTER;
 use crate::id::Name;
@@ -132,4 +132,28 @@ fn inputs_are_given_or_have_defaults() {
     assert_eq!(missing.to_string(), "the input `c` has no default; give it, as in `--input c=VALUE`");
     let unknown = workflow.inputs(given(&[("b", 2), ("c", 3), ("d", 4)])).unwrap_err();
     assert_eq!(unknown.to_string(), "the workflow has no input `d`; known inputs: a, b, c");
+}
+
+#[test]
+fn an_input_is_read_as_its_default_says() {
+    let read =
+        |default: Option<serde_json::Value>, text: &str| InputSpec { default, description: String::new() }.read(text);
+    for text in ["2.10", "7", "true", "null", "[1]", "\"quoted\"", "plain", ""] {
+        assert_eq!(read(Some(json!("2.0")), text), json!(text), "a text is taken as it is");
+    }
+    assert_eq!((read(Some(json!(1)), "2.10"), read(Some(json!([])), "[2, \"a\"]")), (json!(2.1), json!([2, "a"])));
+    assert_eq!(read(Some(json!(false)), "maybe"), json!("maybe"));
+    for (text, value) in [
+        ("2.10", json!("2.10")),
+        ("1e3", json!("1e3")),
+        ("007", json!("007")),
+        ("2.5", json!(2.5)),
+        ("-3", json!(-3)),
+        ("12345678901234567890123", json!("12345678901234567890123")),
+        ("true", json!(true)),
+        ("[2.10]", json!([2.1])),
+        ("plain", json!("plain")),
+    ] {
+        assert_eq!(read(None, text), value, "{text}");
+    }
 }
