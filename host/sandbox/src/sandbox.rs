@@ -13,7 +13,7 @@ use longhaul_core::digest::Digest;
 use longhaul_core::incident::{Decision, IncidentClass, Problem, Situation};
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -32,7 +32,7 @@ pub struct SandboxConfig {
     pub instances: u32,
     /// Threads that run guests.
     pub threads: usize,
-    /// What those threads may touch.
+    /// What those threads may touch. The folders have to be there when the first guest is run, and not before.
     pub enclosure: Enclosure,
     /// What to do where the kernel cannot confine them.
     pub wall: WallPolicy,
@@ -67,8 +67,10 @@ pub(crate) struct Inner {
     wall: Arc<Wall>,
     places: Arc<Semaphore>,
     loaded: Mutex<HashMap<Digest, Plugin>>,
-    /// Taken out when the sandbox goes away: a runtime must not be dropped where it might block.
-    guests: Option<Runtime>,
+    threads: usize,
+    /// Started with the first guest, in words why not. Taken out when the sandbox goes away: a runtime must not be dropped
+    /// where it might block.
+    guests: OnceLock<Result<Runtime, String>>,
 }
 
 impl Sandbox {
@@ -86,14 +88,6 @@ impl Sandbox {
         if let (WallPolicy::Require, WallStatus::Absent(reason)) = (config.wall, wall.status()) {
             return Err(SandboxError::NoWall(reason.clone()));
         }
-        let entrance = Arc::clone(&wall);
-        let guests = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(config.threads.max(1))
-            .thread_name("longhaul-guest")
-            .enable_time()
-            .on_thread_start(move || entrance.enter())
-            .build()
-            .map_err(SandboxError::Threads)?;
         let cache = ComponentCache::open(&config.cache, &engine).map_err(|e| SandboxError::Engine(e.to_string()))?;
         let inner = Inner {
             ticker: Ticker::start(&engine)?,
@@ -106,7 +100,8 @@ impl Sandbox {
             wall,
             places: Arc::new(Semaphore::new(config.instances as usize)),
             loaded: Mutex::default(),
-            guests: Some(guests),
+            threads: config.threads,
+            guests: OnceLock::new(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -189,7 +184,7 @@ impl Sandbox {
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Problem> {
         let fatal = |message: &str| Problem::new(IncidentClass::Fatal, message);
-        let Some(guests) = &self.inner.guests else { return Err(fatal("the sandbox is closed")) };
+        let guests = self.inner.guests().map_err(fatal)?;
         let place = Arc::clone(&self.inner.places).acquire_owned().await;
         let wall = Arc::clone(&self.inner.wall);
         let running = AbortOnDrop(guests.spawn(async move {
@@ -210,9 +205,26 @@ impl Sandbox {
     }
 }
 
+impl Inner {
+    /// The threads that run guests, behind the wall.
+    fn guests(&self) -> Result<&Runtime, &str> {
+        let started = self.guests.get_or_init(|| {
+            let entrance = Arc::clone(&self.wall);
+            tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(self.threads.max(1))
+                .thread_name("longhaul-guest")
+                .enable_time()
+                .on_thread_start(move || entrance.enter())
+                .build()
+                .map_err(|error| format!("cannot start the threads for guests: {error}"))
+        });
+        started.as_ref().map_err(String::as_str)
+    }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Some(guests) = self.guests.take() {
+        if let Some(Ok(guests)) = self.guests.take() {
             guests.shutdown_background();
         }
     }
