@@ -19,6 +19,7 @@
 //! - The journal alone rebuilds the summary that stands beside it.
 
 mod error;
+mod folder;
 mod journal;
 mod lock;
 mod queue;
@@ -29,6 +30,7 @@ mod summary;
 mod writer;
 
 pub use error::StoreError;
+pub use folder::MARK;
 pub use journal::{Journal, Options, RunJournal};
 pub use lock::{Holder, LockError, StateLock};
 pub use queue::Flushed;

@@ -3,13 +3,15 @@
 //! The lock is the kernel's (`flock` on `<state>/lock`), so it ends with the process that holds it, however that
 //! process ends. What stands in the file only tells people who holds it. Readers do not need it.
 
+use crate::folder::{self, Owner};
+use longhaul_core::id::RunId;
 use longhaul_core::units::Timestamp;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,6 +33,9 @@ pub struct Holder {
     pub since: Timestamp,
     /// What it was started as.
     pub command: String,
+    /// The run that it works on; none before it has begun one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
 }
 
 /// A state folder cannot be taken.
@@ -47,6 +52,15 @@ pub enum LockError {
         path: PathBuf,
         /// Who has it, where that can be read.
         holder: Option<Holder>,
+    },
+    /// It has content that is not ours.
+    #[error(
+        "the folder {} is not empty and was not made by Longhaul, which would remove files in it; nothing was touched, pass --state DIR with a folder that is missing or empty",
+        .path.display()
+    )]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
     },
     /// It cannot be made, opened or locked.
     #[error("state folder {} cannot be used; check that it is a folder that you may write, or pass --state DIR", .path.display())]
@@ -69,18 +83,29 @@ fn describe(holder: Option<&Holder>) -> String {
 #[derive(Debug)]
 pub struct StateLock {
     folder: PathBuf,
-    _file: File,
+    file: File,
+    holder: Holder,
 }
 
 impl StateLock {
+    /// Whether `folder` could be taken: it is missing, empty, or a state folder already. Changes nothing, and does not say
+    /// whether another process has it.
+    ///
+    /// # Errors
+    /// [`LockError::Foreign`] where it is a folder of somebody's own, [`LockError::Io`].
+    pub fn check(folder: &Path) -> Result<(), LockError> {
+        ours(folder, folder::owner(folder))
+    }
+
     /// Takes the folder, making it (for its owner alone) where it does not exist. `now` and `command` are what others
     /// are told while it is taken.
     ///
     /// # Errors
-    /// [`LockError::Taken`] where another process, or another lock in this one, has it.
+    /// [`LockError::Taken`] where another process, or another lock in this one, has it; [`LockError::Foreign`] as for
+    /// [`StateLock::check`].
     pub fn acquire(folder: &Path, now: Timestamp, command: &str) -> Result<Self, LockError> {
         let failed = |source| LockError::Io { path: folder.to_owned(), source };
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        ours(folder, folder::claim(folder))?;
         let mut file = open(folder, true).map_err(failed)?;
         for attempt in 1.. {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -92,9 +117,9 @@ impl StateLock {
                 Err(error) => return Err(failed(error.into())),
             }
         }
-        let holder = Holder { pid: std::process::id(), since: now, command: command.to_owned() };
+        let holder = Holder { pid: std::process::id(), since: now, command: command.to_owned(), run: None };
         note(&file, &holder).map_err(failed)?;
-        Ok(Self { folder: folder.to_owned(), _file: file })
+        Ok(Self { folder: folder.to_owned(), file, holder })
     }
 
     /// Who has the folder now; none where nobody does. A holder that cannot be read is shown as process 0.
@@ -110,16 +135,37 @@ impl StateLock {
         };
         match flock(&file, FlockOperation::NonBlockingLockShared) {
             Ok(()) => Ok(None),
-            Err(Errno::WOULDBLOCK) => {
-                Ok(Some(read(&mut file).unwrap_or(Holder { pid: 0, since: Timestamp(0), command: String::new() })))
-            }
+            Err(Errno::WOULDBLOCK) => Ok(Some(read(&mut file).unwrap_or(Holder {
+                pid: 0,
+                since: Timestamp(0),
+                command: String::new(),
+                run: None,
+            }))),
             Err(error) => Err(failed(error.into())),
         }
+    }
+
+    /// Tells others which run is being worked on: of the runs that have no end in the record, all but this one were
+    /// interrupted.
+    ///
+    /// # Errors
+    /// [`LockError::Io`].
+    pub fn works_on(&self, run: &RunId) -> Result<(), LockError> {
+        let holder = Holder { run: Some(run.clone()), ..self.holder.clone() };
+        note(&self.file, &holder).map_err(|source| LockError::Io { path: self.folder.clone(), source })
     }
 
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+}
+
+fn ours(folder: &Path, owner: io::Result<Owner>) -> Result<(), LockError> {
+    match owner {
+        Ok(Owner::Nobody | Owner::Longhaul) => Ok(()),
+        Ok(Owner::Somebody) => Err(LockError::Foreign { path: folder.to_owned() }),
+        Err(source) => Err(LockError::Io { path: folder.to_owned(), source }),
     }
 }
 
@@ -177,6 +223,10 @@ mod tests {
         assert_eq!(StateLock::holder(&folder).unwrap(), None);
         let second = StateLock::acquire(&folder, Timestamp(2), "b").unwrap();
         assert_eq!(StateLock::holder(&folder).unwrap().unwrap().command, "b");
+        assert_eq!(StateLock::holder(&folder).unwrap().unwrap().run, None);
+        let run = RunId::new("20261120-053422-7f3a00").unwrap();
+        second.works_on(&run).unwrap();
+        assert_eq!(StateLock::holder(&folder).unwrap().unwrap().run, Some(run));
         drop(second);
     }
 
@@ -191,12 +241,31 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_with_content_of_its_own_is_not_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = || dir.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+        StateLock::check(dir.path()).unwrap();
+        assert!(names().is_empty(), "looking changes nothing");
+        std::fs::write(dir.path().join("notes.txt"), "mine").unwrap();
+        for refused in [StateLock::check(dir.path()), StateLock::acquire(dir.path(), Timestamp(0), "").map(drop)] {
+            let error = refused.unwrap_err();
+            assert!(matches!(error, LockError::Foreign { .. }) && error.to_string().contains("--state DIR"), "{error}");
+        }
+        assert_eq!(names(), ["notes.txt"]);
+        std::fs::remove_file(dir.path().join("notes.txt")).unwrap();
+        drop(StateLock::acquire(dir.path(), Timestamp(0), "").unwrap());
+        std::fs::write(dir.path().join("notes.txt"), "later").unwrap();
+        StateLock::acquire(dir.path(), Timestamp(0), "").unwrap();
+    }
+
+    #[test]
     fn a_link_in_place_of_the_lock_is_not_followed() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("precious");
         std::fs::write(&target, "precious").unwrap();
         let folder = dir.path().join("state");
-        std::fs::create_dir(&folder).unwrap();
+        drop(StateLock::acquire(&folder, Timestamp(0), "").unwrap());
+        std::fs::remove_file(folder.join(LOCK_FILE)).unwrap();
         std::os::unix::fs::symlink(&target, folder.join(LOCK_FILE)).unwrap();
         assert!(StateLock::acquire(&folder, Timestamp(0), "").is_err());
         assert_eq!(std::fs::read_to_string(&target).unwrap(), "precious");
