@@ -116,6 +116,7 @@ fn a_state_folder_that_cannot_be_one() {
     // A link planted in place of the lock does not make us write elsewhere.
     let victim = place.beside("victim", "precious");
     fs::create_dir(place.path(".longhaul")).unwrap();
+    fs::write(place.path(".longhaul/longhaul-state"), "").unwrap();
     std::os::unix::fs::symlink(&victim, place.path(".longhaul/lock")).unwrap();
     place.run(FLOW, &[]).code(2).says(&[".longhaul"]);
     assert_eq!(fs::read_to_string(victim).unwrap(), "precious");

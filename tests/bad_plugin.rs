@@ -46,11 +46,13 @@ fn flow(plugin: &Path) -> String {
 fn refused(component: &[u8], says: &[&str]) {
     let place = Place::with(&[("a.txt", "a")]);
     let file = place.beside("strange.wasm", component);
-    let before = place.tree();
-    place.run(&flow(&file), &[]).code(2).says(&["strange.wasm", "agents.strange.plugin"]).says(says);
-    assert_eq!(place.tree(), before);
-    let runs = place.longhaul(["runs", "--json"]);
-    assert!(runs.status.code() == Some(2) || runs.stdout.trim() == "[]", "no run began: {runs}");
+    let before = place.whole_tree();
+    place
+        .run(&flow(&file), &[])
+        .code(2)
+        .says(&["test.workflow.yaml:4:", "strange.wasm", "(at agents.strange.plugin)"])
+        .says(says);
+    assert_eq!(place.whole_tree(), before, "nothing is made, not even the state folder");
     place
         .longhaul(["plugin".as_ref(), "inspect".as_ref(), file.as_os_str()])
         .code(2)
@@ -62,8 +64,9 @@ fn refused(component: &[u8], says: &[&str]) {
 fn a_file_that_is_missing_or_no_file() {
     let place = Place::with(&[("a.txt", "a")]);
     let missing = place.outside().join("missing.wasm");
-    place.run(&flow(&missing), &[]).code(2).says(&["missing.wasm", "agents.strange.plugin", "No such file"]);
-    place.run(&flow(&place.workspace), &[]).code(2).says(&["agents.strange.plugin"]);
+    let at = ["test.workflow.yaml:4:", "(at agents.strange.plugin)", "hint:"];
+    place.run(&flow(&missing), &[]).code(2).says(&["missing.wasm", "No such file"]).says(&at);
+    place.run(&flow(&place.workspace), &[]).code(2).says(&at);
     place.longhaul(["plugin", "inspect", "missing.wasm"]).code(2).says(&["missing.wasm", "codemod"]);
 }
 
@@ -72,10 +75,17 @@ fn a_bundled_plugin_that_does_not_exist() {
     let place = Place::with(&[("a.txt", "a")]);
     let flow =
         "version: 1\nname: bad\nagents: { strange: { plugin: codemodd } }\ntasks: { work: { agent: strange } }\n";
-    place.run(flow, &[]).code(2).says(&["agents.strange.plugin", "`codemodd`", "codemod, escalate", "./my-agent.wasm"]);
+    place.run(flow, &[]).code(2).says(&[
+        "test.workflow.yaml:3:30: there is no bundled plugin `codemodd` (at agents.strange.plugin)",
+        "codemod, escalate",
+        "./my-agent.wasm",
+    ]);
     let flow =
         "version: 1\nname: bad\nrecovery: [hope]\nagents: { a: { plugin: codemod } }\ntasks: { work: { agent: a } }\n";
-    place.run(flow, &[]).code(2).says(&["`hope`", "retry-jitter"]);
+    place.run(flow, &[]).code(2).says(&["test.workflow.yaml:3:12: ", "`hope` (at recovery[0])", "retry-jitter"]);
+    let flow = "version: 1\nname: bad\nagents: { a: { plugin: codemod } }\ntasks:\n  work: { agent: a, recovery: [escalate, hope] }\n";
+    place.run(flow, &[]).code(2).says(&["test.workflow.yaml:5:42: ", "`hope` (at tasks.work.recovery[1])"]);
+    assert!(!place.path(".longhaul").exists());
 }
 
 #[test]
@@ -126,9 +136,17 @@ fn a_plugin_of_the_other_kind() {
     let place = Place::new();
     let flow =
         "version: 1\nname: bad\nagents: { strange: { plugin: escalate } }\ntasks: { work: { agent: strange } }\n";
-    place.run(flow, &[]).code(2).says(&["agents.strange.plugin", "it is a strategy, and an agent is needed here"]);
+    place.run(flow, &[]).code(2).says(&[
+        "test.workflow.yaml:3:30: ",
+        "(at agents.strange.plugin)",
+        "it is a strategy, and an agent is needed here",
+    ]);
     let flow = "version: 1\nname: bad\nrecovery: [codemod]\nagents: { a: { plugin: reviewer } }\ntasks: { work: { agent: a } }\n";
-    place.run(flow, &[]).code(2).says(&["codemod", "it is an agent, and a strategy is needed here"]);
+    place.run(flow, &[]).code(2).says(&[
+        "test.workflow.yaml:3:12: ",
+        "codemod",
+        "it is an agent, and a strategy is needed here",
+    ]);
 }
 
 #[test]
@@ -136,20 +154,27 @@ fn a_component_that_does_not_fit_the_interface() {
     let place = Place::with(&[("a.txt", "a")]);
     for name in ["export-empty", "import-invented", "import-other-type"] {
         let file = place.beside("strange.wasm", with_manifest(text(name), &manifest("agent", "0.1.0")));
-        let before = place.tree();
-        place.run(&flow(&file), &[]).code(2).says(&["strange.wasm", "agents.strange.plugin"]);
-        assert_eq!(place.tree(), before);
+        let before = place.whole_tree();
+        place.run(&flow(&file), &[]).code(2).says(&["test.workflow.yaml:4:", "strange.wasm", "agents.strange.plugin"]);
+        assert_eq!(place.whole_tree(), before);
     }
 }
 
 #[test]
 fn a_plugin_that_asks_for_more_than_is_granted() {
     let place = Place::with(&[("a.txt", "a")]);
-    let before = place.tree();
+    let before = place.whole_tree();
     let file = guest("hostile");
     let flow = flow(&file).replace(", write: [\"**\"]", "");
-    place.run(&flow, &[]).code(5).says(&["tasks.work", "strange", "fs.write", "permissions", "hint:"]);
-    assert_eq!(place.tree(), before);
+    place.run(&flow, &[]).code(5).says(&[
+        "test.workflow.yaml:6:",
+        "(at tasks.work)",
+        "strange",
+        "fs.write",
+        "permissions",
+        "hint:",
+    ]);
+    assert_eq!(place.whole_tree(), before);
 }
 
 #[test]

@@ -74,17 +74,18 @@ tasks: { look: { agent: reviewer } }
 fn a_task_that_withholds_what_its_agent_needs_is_refused_before_anything_runs() {
     let flow = GREEDY.replace(r#", write: ["src/**"]"#, "");
     let place = Place::with(&[("src/a.rs", "old")]);
-    let before = place.tree();
+    let before = place.whole_tree();
     place.run(&flow, &[]).code(5).says(&[
-        "tasks.change",
+        "test.workflow.yaml:12:11: ",
+        "(at tasks.change)",
         "codemod",
         "fs.write",
         "to write back the files",
         r#"fs: { write: ["**"] }"#,
     ]);
-    assert_eq!(place.tree(), before);
-    let none = place.longhaul(["runs", "--json"]);
-    assert!(none.status.code() == Some(2) || none.json() == serde_json::json!([]), "no run was recorded: {none}");
+    let own = GREEDY.replace("agent: codemod }", "agent: codemod, permissions: { fs: { read: [\"**\"] } } }");
+    place.run(&own, &[]).code(5).says(&["test.workflow.yaml:12:", "(at tasks.change.permissions)", "fs.write"]);
+    assert_eq!(place.whole_tree(), before, "nothing is made, not even the state folder");
 }
 
 #[test]
@@ -130,9 +131,10 @@ fn what_the_operators_policy_withholds_no_workflow_gives() {
 #[test]
 fn a_policy_that_withholds_what_an_agent_needs_or_does_not_read_stops_the_run_before_it_begins() {
     let place = Place::with(&[("src/a.rs", "old")]);
-    let before = place.tree();
+    let before = place.whole_tree();
     let narrow = place.beside("narrow.yaml", "version: 1\npermissions: { fs: { read: [\"**\"] } }\n");
     place.run(GREEDY, &["--policy", narrow.to_str().unwrap()]).code(5).says(&[
+        "narrow.yaml:2:14: ",
         "tasks.change",
         "fs.write",
         "the policy does not allow it",
@@ -145,5 +147,5 @@ fn a_policy_that_withholds_what_an_agent_needs_or_does_not_read_stops_the_run_be
         "did you mean `write`?",
     ]);
     place.run(GREEDY, &["--policy", "/nowhere/policy.yaml"]).code(2).says(&["/nowhere/policy.yaml", "permissions"]);
-    assert_eq!(place.tree(), before);
+    assert_eq!(place.whole_tree(), before);
 }

@@ -66,6 +66,12 @@ impl Failure {
         self
     }
 
+    /// The code that the program ends with.
+    #[cfg(test)]
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
+    }
+
     /// Tells it on stderr.
     pub(crate) fn report(self) -> ExitCode {
         say(self.to_string().trim_end());

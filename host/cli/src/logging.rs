@@ -14,7 +14,9 @@ const KEPT: usize = 7;
 
 /// Starts logging into `folder`. A folder that cannot be written costs the log, not the command.
 pub(crate) fn start(folder: &Path) {
-    if std::fs::create_dir_all(folder).is_err() {
+    // Old files are removed here, so a link that leads elsewhere is not followed.
+    let made = std::fs::create_dir_all(folder).and_then(|()| folder.symlink_metadata());
+    if !made.is_ok_and(|metadata| metadata.is_dir()) {
         return;
     }
     let file = |prefix: &str| {

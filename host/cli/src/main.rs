@@ -3,6 +3,7 @@
 mod bundled;
 mod commands;
 mod failure;
+mod given;
 mod logging;
 mod progress;
 mod report;

@@ -12,7 +12,7 @@ use longhaul_store::{EntryKind, Filter, Reader, RunInfo};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// The most refusals that are told apart.
+/// The most kinds of refusals that are told apart: agents make up what they ask for, and memory is bounded.
 const MAX_REFUSALS: usize = 1_000;
 
 /// A run, folded from its journal.
@@ -51,6 +51,8 @@ pub(crate) struct RunReport {
     pub denials: u64,
     /// What was refused.
     pub refusals: Vec<RefusalRow>,
+    /// Whether there were more kinds of refusals than are told apart.
+    pub refusals_cut: bool,
     /// Failed attempts, and what was decided.
     pub incidents: Vec<IncidentRow>,
     /// Lines of the record.
@@ -149,12 +151,10 @@ impl RunReport {
             }
         }
         let mut refusals: BTreeMap<(String, String, String), RefusalRow> = BTreeMap::new();
+        let mut refusals_cut = false;
         for line in reader.entries(&info.id, &Filter { denied: true, ..Filter::default() }).map_err(unreadable)? {
-            if refusals.len() >= MAX_REFUSALS {
-                break;
-            }
             if let Some(record) = line.map_err(unreadable)?.record() {
-                fold.add_refusal(record, &mut refusals);
+                refusals_cut |= !fold.add_refusal(record, &mut refusals);
             }
         }
         let s = &info.summary;
@@ -179,6 +179,7 @@ impl RunReport {
             memory: s.memory,
             denials: s.denials,
             refusals: refusals.into_values().collect(),
+            refusals_cut,
             incidents: fold.incidents,
             entries: s.entries,
         })
@@ -282,22 +283,59 @@ impl Fold {
         }
     }
 
-    fn add_refusal(&self, record: &Record, refusals: &mut BTreeMap<(String, String, String), RefusalRow>) {
-        let Entry::Action(action) = &record.entry else { return };
-        let ActionResult::Denied { reason, grant } = &action.result else { return };
+    /// Adds a refusal to its kind; tells whether there was room for it.
+    fn add_refusal(&self, record: &Record, refusals: &mut BTreeMap<(String, String, String), RefusalRow>) -> bool {
+        let Entry::Action(action) = &record.entry else { return true };
+        let ActionResult::Denied { reason, grant } = &action.result else { return true };
         let agent =
             record.task.as_ref().and_then(|t| self.tasks.get(t)).map_or_else(String::new, |row| row.agent.to_string());
         let operation = format!("{} {}", action.capability, action.operation);
-        refusals
-            .entry((agent.clone(), operation.clone(), action.resource.clone()))
-            .or_insert_with(|| RefusalRow {
-                agent,
-                operation,
-                resource: action.resource.clone(),
-                reason: reason.clone(),
-                grant: grant.clone(),
-                times: 0,
-            })
-            .times += action.calls;
+        let kind = (agent.clone(), operation.clone(), action.resource.clone());
+        if refusals.len() >= MAX_REFUSALS && !refusals.contains_key(&kind) {
+            return false;
+        }
+        let row = refusals.entry(kind).or_insert_with(|| RefusalRow {
+            agent,
+            operation,
+            resource: action.resource.clone(),
+            reason: reason.clone(),
+            grant: grant.clone(),
+            times: 0,
+        });
+        row.times += action.calls;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use longhaul_core::action::Action;
+    use longhaul_core::grant::Capability;
+    use longhaul_core::units::Timestamp;
+
+    #[test]
+    fn refusals_beyond_the_bound_are_counted_where_their_kind_is_known_and_told_as_cut() {
+        let record = |n: usize| Record {
+            at: Timestamp(0),
+            task: None,
+            attempt: None,
+            entry: Entry::Action(Action {
+                number: 0,
+                capability: Capability::FsRead,
+                operation: "open".into(),
+                resource: format!("file{n}"),
+                detail: String::new(),
+                calls: 2,
+                bytes: Bytes(0),
+                digest: None,
+                result: ActionResult::Denied { reason: "no".into(), grant: String::new() },
+            }),
+        };
+        let (fold, mut refusals) = (Fold::default(), BTreeMap::new());
+        assert!((0..MAX_REFUSALS).all(|n| fold.add_refusal(&record(n), &mut refusals)));
+        assert!(!fold.add_refusal(&record(MAX_REFUSALS), &mut refusals));
+        assert!(fold.add_refusal(&record(0), &mut refusals));
+        assert_eq!((refusals.len(), refusals.values().map(|row| row.times).max()), (MAX_REFUSALS, Some(4)));
     }
 }

@@ -103,7 +103,11 @@ impl RunReport {
                 text.push_str(&format!("      would be granted by  {}\n", one_line(&row.grant, 160)));
             }
         }
-        rest(text, self.refusals.len(), REFUSALS_SHOWN);
+        if self.refusals_cut {
+            text.push_str("  … and more kinds than are told apart (`longhaul logs --denied` has all)\n");
+        } else {
+            rest(text, self.refusals.len(), REFUSALS_SHOWN);
+        }
     }
 
     fn write_incidents(&self, text: &mut String) {

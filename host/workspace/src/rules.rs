@@ -17,6 +17,14 @@ pub fn is_reserved(name: &str) -> bool {
     name.eq_ignore_ascii_case(".longhaul") || name.eq_ignore_ascii_case(".git")
 }
 
+/// Checks a pattern of the operator's, which is in the language of `.gitignore`.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn check_ignored(pattern: &str) -> Result<(), String> {
+    GitignoreBuilder::new("").add_line(None, pattern).map(drop).map_err(|error| error.to_string())
+}
+
 /// The rules that hold in one folder: its own and those of the folders around it.
 #[derive(Debug, Clone)]
 pub(crate) struct Rules {
@@ -98,6 +106,14 @@ mod tests {
             assert_eq!(inner.ignores(path, folder), expected, "{path}");
         }
         assert!(root.ignores("only-here", false));
+    }
+
+    #[test]
+    fn patterns_are_what_gitignore_takes() {
+        for pattern in ["/dist", "*.min.js", "!keep.js", "build/", "a/**/b", "[a-z].txt", "# nothing", "", "../x"] {
+            assert_eq!(check_ignored(pattern), Ok(()), "{pattern}");
+        }
+        assert!(check_ignored("a[").is_err() && check_ignored("{a,b").is_err());
     }
 
     #[test]

@@ -9,9 +9,10 @@ use longhaul_core::entry::{Entry, Record};
 use longhaul_core::id::RunId;
 use longhaul_core::workflow::model::WorkspaceSpec;
 use longhaul_engine::ports::{ApplyFailed, Workspace};
-use longhaul_store::{EntryKind, Filter, Journal, Options, Reader};
+use longhaul_store::{EntryKind, Filter, Journal, Options, Reader, StoreError};
 use serde_json::json;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Put the result of a run into your folder, all at once
 ///
@@ -31,7 +32,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let folder = place.find()?;
-    let lock = state::lock(&folder, "longhaul apply")?;
+    let lock = Arc::new(state::lock(&folder, "longhaul apply")?);
     let reader = place.reader()?;
     let run = resolve(&reader, &args.run)?;
     let Versions { base, newest, applied } = versions(&reader, &run)?;
@@ -39,15 +40,12 @@ pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
         say(&format!("the result of {run} is in your folder already"));
         return Ok(ExitCode::SUCCESS);
     }
-    let root = match (&place.workspace, folder.parent()) {
-        (Some(workspace), _) => workspace.clone(),
-        (None, Some(parent)) if place.state.is_none() => parent.to_owned(),
-        _ => {
-            let message = "`--state` is given, and which folder the result belongs into is not";
-            return Err(Failure::new(Exit::Invalid, message).hint("name it with `--workspace DIR`"));
-        }
-    };
-    let workspace = WorkspacePort::open(&root, &folder, &WorkspaceSpec::default())?;
+    let root = place.for_apply(&folder)?;
+    let workspace = WorkspacePort::open(&root, &lock, &WorkspaceSpec::default())?;
+    // What cannot be recorded is not done, so the record is opened first.
+    let unrecorded = |e: StoreError| Failure::of(Exit::Internal, format!("open the record of {run}"), &e);
+    let journal = Journal::open(lock, Options::default()).map_err(unrecorded)?;
+    let record = journal.open_run(&run).map_err(unrecorded)?;
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.map_err(|e| Failure::of(Exit::Internal, "start the host", &e))?;
     let files = match runtime.block_on(workspace.apply(base, newest)) {
@@ -58,7 +56,13 @@ pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
         }
         Err(error) => return Err(Failure::of(Exit::Internal, format!("apply the result of {run}"), &error)),
     };
-    record(lock, &run, newest, files)?;
+    let entry = Entry::Applied { version: newest, files };
+    let recorded = record.append(&Record { at: state::now(), task: None, attempt: None, entry });
+    recorded.and_then(|_| journal.close()).map_err(|e| {
+        let doing =
+            format!("record that the result of {run} was applied; {files} files of it are in {} now", root.display());
+        Failure::of(Exit::Internal, doing, &e)
+    })?;
     if args.json {
         super::print_json(&json!({ "run": run, "workspace": newest, "files": files }))?;
     } else {
@@ -90,16 +94,4 @@ fn versions(reader: &Reader, run: &RunId) -> Result<Versions, Failure> {
     let base = begun.ok_or_else(|| Failure::new(Exit::Internal, format!("the record of {run} has no beginning")))?;
     let newest = newest.unwrap_or(base);
     Ok(Versions { base, newest, applied: applied == Some(newest) })
-}
-
-fn record(lock: longhaul_store::StateLock, run: &RunId, version: Digest, files: u64) -> Result<(), Failure> {
-    let failed = |e: longhaul_store::StoreError| Failure::of(Exit::Internal, "record that the result was applied", &e);
-    let journal = Journal::open(lock, Options::default()).map_err(failed)?;
-    let entry = Entry::Applied { version, files };
-    journal
-        .open_run(run)
-        .map_err(failed)?
-        .append(&Record { at: state::now(), task: None, attempt: None, entry })
-        .map_err(failed)?;
-    journal.close().map_err(failed)
 }

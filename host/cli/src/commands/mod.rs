@@ -56,7 +56,7 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
     let Cli { place, command } = Cli::parse();
     match command {
         Command::Init(args) => init::run(&args),
-        Command::Run(args) => run::run(&place, args),
+        Command::Run(args) => run::run(&place, &args),
         Command::Runs(args) => runs::run(&place, &args),
         Command::Show(args) => show::run(&place, &args),
         Command::Apply(args) => apply::run(&place, &args),

@@ -3,6 +3,7 @@
 use crate::failure::{Exit, Failure};
 use crate::state::{Place, now};
 use crate::terminal::{one_line, say, table};
+use longhaul_core::id::RunId;
 use longhaul_core::units::show_duration;
 use longhaul_store::{RunInfo, StateLock};
 use serde_json::json;
@@ -26,10 +27,11 @@ pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let folder = place.find()?;
     let reader = place.reader()?;
     let runs = reader.runs().map_err(|e| Failure::of(Exit::Internal, "read the runs", &e))?;
-    let in_use = is_in_use(&folder);
+    let active = active(&folder);
+    let active = active.as_ref();
     let shown = runs.iter().take(args.limit);
     if args.json {
-        let list: Vec<_> = shown.map(|info| row_json(info, in_use)).collect();
+        let list: Vec<_> = shown.map(|info| row_json(info, active)).collect();
         super::print_json(&list)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -45,7 +47,7 @@ pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
         vec![
             info.id.to_string(),
             one_line(&info.workflow, 30),
-            status(info, in_use),
+            status(info, active),
             format!("{}/{}", s.tasks.completed, s.tasks.total()),
             s.changes.to_string(),
             s.denials.to_string(),
@@ -60,29 +62,29 @@ pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether a process works in this state folder now.
-pub(crate) fn is_in_use(folder: &Path) -> bool {
-    StateLock::holder(folder).is_ok_and(|holder| holder.is_some())
+/// The run that a process works on in this state folder now.
+pub(crate) fn active(folder: &Path) -> Option<RunId> {
+    StateLock::holder(folder).ok().flatten()?.run
 }
 
 /// A run's status. One that is not final although nobody works on it was interrupted.
-pub(crate) fn status(info: &RunInfo, in_use: bool) -> String {
+pub(crate) fn status(info: &RunInfo, active: Option<&RunId>) -> String {
     match info.summary.state {
-        Some(state) if state.is_final() || in_use => state.to_string(),
-        _ if in_use => "running".to_owned(),
+        Some(state) if state.is_final() => state.to_string(),
+        state if active == Some(&info.id) => state.map_or_else(|| "running".to_owned(), |state| state.to_string()),
         _ => "interrupted".to_owned(),
     }
 }
 
 /// A run as JSON.
-pub(crate) fn row_json(info: &RunInfo, in_use: bool) -> serde_json::Value {
+pub(crate) fn row_json(info: &RunInfo, active: Option<&RunId>) -> serde_json::Value {
     let s = &info.summary;
     json!({
         "run": info.id,
         "workflow": info.workflow,
-        "status": status(info, in_use),
+        "status": status(info, active),
         "started": info.started.to_string(),
-        "seconds": s.ended.unwrap_or(if in_use { now() } else { s.last }).since(s.started).as_secs_f64(),
+        "seconds": s.ended.unwrap_or(if active == Some(&info.id) { now() } else { s.last }).since(s.started).as_secs_f64(),
         "workspace": s.version,
         "tasks": {
             "total": s.tasks.total(), "completed": s.tasks.completed, "skipped": s.tasks.skipped, "failed": s.tasks.failed,

@@ -1,6 +1,6 @@
 //! `longhaul show`.
 
-use crate::commands::runs::{is_in_use, status};
+use crate::commands::runs::{active, status};
 use crate::failure::{Exit, Failure};
 use crate::report::RunReport;
 use crate::state::{Place, resolve};
@@ -24,7 +24,7 @@ pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let reader = place.reader()?;
     let run = resolve(&reader, &args.run)?;
     let info = reader.run(&run).map_err(|e| Failure::of(Exit::Internal, format!("read the run {run}"), &e))?;
-    let status = status(&info, is_in_use(&folder));
+    let status = status(&info, active(&folder).as_ref());
     let report = RunReport::read(&reader, &info, status)?;
     if args.json {
         super::print_json(&report)?;

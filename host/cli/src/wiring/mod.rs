@@ -6,7 +6,7 @@ mod time;
 mod workspace;
 
 pub(crate) use journal::JournalPort;
-pub(crate) use plugins::load_plugins;
+pub(crate) use plugins::Loaded;
 pub(crate) use time::MachineTime;
 pub(crate) use workspace::WorkspacePort;
 

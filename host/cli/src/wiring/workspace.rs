@@ -10,20 +10,29 @@ use longhaul_core::id::AttemptId;
 use longhaul_core::stage::Stage;
 use longhaul_core::workflow::model::WorkspaceSpec;
 use longhaul_engine::ports::{Applied, ApplyFailed, BoxFuture, CommitFailed, Committed, OpenStage, WorkspaceError};
-use longhaul_workspace::{ApplyError, CommitError, Options, StageLimits, VersionId, Workspace, WorkspaceStage};
+use longhaul_store::StateLock;
+use longhaul_workspace::{
+    ApplyError, CommitError, ImportError, ImportReport, Imported, Options, StageLimits, VersionId, Workspace,
+    WorkspaceStage,
+};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// One workspace.
 pub(crate) struct WorkspacePort {
     workspace: Arc<Workspace>,
-    /// The state folder, for messages.
+    /// The folders, for messages.
+    root: PathBuf,
     state: PathBuf,
+    /// Set when a result was put into the user's folder.
+    applied: OnceLock<u64>,
 }
 
 impl WorkspacePort {
-    /// Opens the workspace of the folder `root` with its state in `state`.
-    pub(crate) fn open(root: &Path, state: &Path, spec: &WorkspaceSpec) -> Result<Self, Failure> {
+    /// Opens the workspace of the folder `root` with its state in the folder that `lock` holds, and brings an apply that was
+    /// interrupted to its end.
+    pub(crate) fn open(root: &Path, lock: &StateLock, spec: &WorkspaceSpec) -> Result<Self, Failure> {
+        let state = lock.folder();
         let open = |folder: &Path| {
             Dir::open_ambient_dir(folder, ambient_authority())
                 .map_err(|e| Failure::of(Exit::Invalid, format!("open the folder {}", folder.display()), &e))
@@ -32,24 +41,54 @@ impl WorkspacePort {
             caches: spec.caches.iter().map(|path| path.as_str().to_owned()).collect(),
             ignore: spec.ignore.clone(),
         };
-        let workspace = Workspace::open(open(root)?, open(state)?, &options)
-            .map_err(|e| Failure::of(Exit::Invalid, format!("use {} as a workspace", root.display()), &e))?;
-        Ok(Self { workspace: Arc::new(workspace), state: state.to_owned() })
+        let workspace = Workspace::open(open(root)?, open(state)?, &options).map_err(|e| unopened(root, state, &e))?;
+        Ok(Self {
+            workspace: Arc::new(workspace),
+            root: root.to_owned(),
+            state: state.to_owned(),
+            applied: OnceLock::new(),
+        })
+    }
+
+    /// Files of the user's folder that a result was put into, where that was done.
+    pub(crate) fn applied(&self) -> Option<u64> {
+        self.applied.get().copied()
     }
 
     /// Reads the user's folder into a version; also gives notes about what was left out.
     pub(crate) async fn import(&self) -> Result<(Digest, Vec<String>), Failure> {
         let workspace = Arc::clone(&self.workspace);
         let imported = blocking(move || workspace.import()).await;
-        let imported = imported.map_err(|e| Failure::new(Exit::Internal, e))?.map_err(|e| {
-            let state = self.state.display();
-            Failure::of(Exit::Internal, format!("copy the workspace into the state folder {state}"), &e)
-        })?;
-        let notes =
-            imported.report.skipped.iter().map(|skipped| {
-                format!("left out: {}", one_line(&format!("{}: {}", skipped.path, skipped.reason), 300))
-            });
-        Ok((imported.version.0, notes.collect()))
+        let Imported { version, report } =
+            imported.map_err(|e| Failure::new(Exit::Internal, e))?.map_err(|e| match e {
+                ImportError::List { .. } | ImportError::Pattern { .. } => {
+                    Failure::of(Exit::Invalid, format!("read the workspace {}", self.root.display()), &e)
+                }
+                ImportError::Object(_) | ImportError::Index(_) => {
+                    let state = self.state.display();
+                    Failure::of(Exit::Internal, format!("copy the workspace into the state folder {state}"), &e)
+                }
+            })?;
+        let ImportReport { files, bytes, read, skipped } = report;
+        tracing::debug!(%version, files, bytes, read, skipped = skipped.len(), "the workspace is imported");
+        let notes = skipped
+            .iter()
+            .map(|skipped| format!("left out: {}", one_line(&format!("{}: {}", skipped.path, skipped.reason), 300)));
+        Ok((version.0, notes.collect()))
+    }
+}
+
+/// A workspace that cannot be opened.
+fn unopened(root: &Path, state: &Path, error: &longhaul_workspace::WorkspaceError) -> Failure {
+    let (root, state) = (root.display(), state.display());
+    let half = |exit| Failure::of(exit, format!("complete an interrupted apply; {root} may be half-changed"), error);
+    match error {
+        longhaul_workspace::WorkspaceError::Apply(ApplyError::Interrupted { .. } | ApplyError::Log { .. }) => {
+            half(Exit::Waiting).hint(format!("the state folder is {state}"))
+        }
+        longhaul_workspace::WorkspaceError::Apply(_) => half(Exit::Internal)
+            .hint(format!("remove what is in the way, then run or apply again: that completes it; the log of what is left to do is {state}/apply/log.json")),
+        _ => Failure::of(Exit::Invalid, format!("use {root} as a workspace"), error),
     }
 }
 
@@ -57,6 +96,7 @@ impl WorkspacePort {
 struct StagePort {
     workspace: Arc<Workspace>,
     stage: Arc<WorkspaceStage>,
+    attempt: String,
 }
 
 impl longhaul_engine::ports::Workspace for WorkspacePort {
@@ -71,7 +111,8 @@ impl longhaul_engine::ports::Workspace for WorkspacePort {
         Box::pin(async move {
             let opened = blocking(move || {
                 let stage = workspace.stage(VersionId(version), &name, limits).map_err(|e| describe(&e))?;
-                Ok(Box::new(StagePort { workspace, stage }) as Box<dyn OpenStage>)
+                tracing::debug!(attempt = name, %version, "a stage is open");
+                Ok(Box::new(StagePort { workspace, stage, attempt: name }) as Box<dyn OpenStage>)
             });
             opened.await.and_then(|opened| opened).map_err(WorkspaceError)
         })
@@ -83,7 +124,12 @@ impl longhaul_engine::ports::Workspace for WorkspacePort {
             let applied =
                 blocking(move || workspace.apply(VersionId(from), VersionId(to))).await.map_err(ApplyFailed::Io)?;
             match applied {
-                Ok(applied) => Ok(Applied { files: applied.files }),
+                Ok(applied) => {
+                    // A second result of one run would only be told with the number of the first.
+                    let _ = self.applied.set(applied.files);
+                    tracing::debug!(%from, %to, files = applied.files, "the result is applied");
+                    Ok(Applied { files: applied.files })
+                }
                 Err(ApplyError::Changed { paths }) => Err(ApplyFailed::Changed { paths }),
                 Err(other) => Err(ApplyFailed::Io(describe(&other))),
             }
@@ -98,19 +144,30 @@ impl OpenStage for StagePort {
 
     fn commit(self: Box<Self>, head: Digest) -> BoxFuture<'static, Result<Committed, CommitFailed>> {
         Box::pin(async move {
+            let attempt = self.attempt.clone();
             let committed = blocking(move || self.workspace.commit(&self.stage, VersionId(head)))
                 .await
                 .map_err(CommitFailed::Io)?;
             match committed {
-                Ok(done) => Ok(Committed { base: done.base.0, version: done.version.0, changes: done.changes }),
-                Err(CommitError::Conflict { paths }) => Err(CommitFailed::Conflict { paths }),
-                Err(other) => Err(CommitFailed::Io(describe(&other))),
+                Ok(done) => {
+                    tracing::debug!(attempt, base = %done.base, version = %done.version, changes = done.changes.len(), "committed");
+                    Ok(Committed { base: done.base.0, version: done.version.0, changes: done.changes })
+                }
+                Err(CommitError::Conflict { paths }) => {
+                    tracing::debug!(attempt, paths = paths.len(), "not committed: others changed the same");
+                    Err(CommitFailed::Conflict { paths })
+                }
+                Err(other) => {
+                    tracing::debug!(attempt, "not committed: the store failed");
+                    Err(CommitFailed::Io(describe(&other)))
+                }
             }
         })
     }
 
     fn discard(self: Box<Self>) -> BoxFuture<'static, ()> {
         Box::pin(async move {
+            tracing::debug!(attempt = self.attempt, "the stage is dropped");
             // Only a panic while its files are removed can fail here; the next start clears them away.
             drop(blocking(move || drop(self)).await);
         })

@@ -1,0 +1,136 @@
+//! What a run is given: the workflow, the operator's policy and the inputs, read and checked before anything is touched.
+
+use crate::failure::{Exit, Failure};
+use longhaul_core::grant::Permissions;
+use longhaul_core::units::Timestamp;
+use longhaul_core::workflow::error::{WorkflowError, WorkflowErrors};
+use longhaul_core::workflow::expr::Scope;
+use longhaul_core::workflow::file::SourceFile;
+use longhaul_core::workflow::model::Workflow;
+use longhaul_core::workflow::parse::{MAX_BYTES, parse, parse_policy};
+use longhaul_workspace::rules::check_ignored as check_pattern;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+/// Fields that are checked, and do nothing in this version.
+const WITHOUT_EFFECT: [&[&str]; 4] =
+    [&["budget", "tokens"], &["budget", "money"], &["budget", "disk"], &["checkpoints"]];
+
+/// What a run is given.
+pub(crate) struct Given {
+    /// What is to be done.
+    pub workflow: Workflow,
+    /// The file that says so.
+    pub file: SourceFile,
+    /// The folder that the workflow's paths are relative to.
+    pub folder: PathBuf,
+    /// What agents are allowed at most, where the operator says it.
+    pub policy: Option<Policy>,
+    /// The inputs, complete.
+    pub inputs: Map<String, Value>,
+}
+
+/// What the operator allows.
+pub(crate) struct Policy {
+    /// What agents are allowed at most.
+    pub permissions: Permissions,
+    /// The file that says so.
+    pub file: SourceFile,
+}
+
+impl Given {
+    /// Reads and checks the files and the inputs, each of these as `NAME=VALUE`.
+    pub(crate) fn read(
+        workflow: &Path,
+        policy: Option<&Path>,
+        inputs: &[String],
+        now: Timestamp,
+    ) -> Result<Self, Failure> {
+        let file = read_file(workflow, "workflow", "`longhaul init` writes one to begin with")?;
+        let folder = workflow.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+        let workflow = parse(&file.name, &file.text).map_err(wrong)?;
+        check_ignored(&workflow, &file)?;
+        let inputs = read_inputs(&workflow, inputs)?;
+        // Which run it will be is not known yet; all that may depend on it is a text.
+        let run = json!({ "id": "", "workflow": workflow.name.as_str(), "started": now.to_string() });
+        let scope = Scope { inputs: &inputs, tasks: &BTreeMap::new(), item: None, run: &run };
+        file.evaluates(&workflow, &scope).map_err(wrong)?;
+        let policy = policy.map(Policy::read).transpose()?;
+        Ok(Self { workflow, file, folder, policy, inputs })
+    }
+
+    /// What the operator should know before the run begins, a line each.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let unused: Vec<String> = WITHOUT_EFFECT
+            .iter()
+            .filter(|field| self.file.has(field))
+            .map(|field| format!("`{}`", field.join(".")))
+            .collect();
+        match unused.as_slice() {
+            [] => Vec::new(),
+            fields => vec![format!("note: {}: without effect in this version: {}", self.file.name, fields.join(", "))],
+        }
+    }
+}
+
+impl Policy {
+    fn read(path: &Path) -> Result<Self, Failure> {
+        let hint = "write one like `{ version: 1, permissions: { fs: { read: [\"**\"], write: [\"src/**\"] } } }`";
+        let file = read_file(path, "policy", hint)?;
+        let permissions = parse_policy(&file.name, &file.text).map_err(wrong)?;
+        Ok(Self { permissions, file })
+    }
+}
+
+/// A failure that a file is to blame for.
+pub(crate) fn blamed(exit: Exit, error: &WorkflowError) -> Failure {
+    Failure::new(exit, error.to_string())
+}
+
+fn wrong(errors: WorkflowErrors) -> Failure {
+    Failure::new(Exit::Invalid, errors.to_string())
+}
+
+/// What is not versioned is said in the language of the workspace, which alone can tell whether it makes sense.
+fn check_ignored(workflow: &Workflow, file: &SourceFile) -> Result<(), Failure> {
+    for (i, pattern) in workflow.workspace.ignore.iter().enumerate() {
+        if let Err(reason) = check_pattern(pattern) {
+            let message = format!("this is not an ignore pattern: {reason}");
+            let error =
+                file.error(&["workspace", "ignore", &i.to_string()], message, "write it as in a `.gitignore` file");
+            return Err(blamed(Exit::Invalid, &error));
+        }
+    }
+    Ok(())
+}
+
+fn read_file(path: &Path, what: &str, where_from: &str) -> Result<SourceFile, Failure> {
+    let mut text = String::new();
+    // One byte more than such a file may have, so that whoever parses it can tell that it is too long.
+    let read = std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_string(&mut text));
+    read.map_err(|e| {
+        let failure = Failure::of(Exit::Invalid, format!("read the {what} {}", path.display()), &e);
+        match e.kind() {
+            ErrorKind::NotFound => failure.hint(where_from),
+            ErrorKind::InvalidData => failure.hint("write it as text in UTF-8"),
+            _ => failure.hint("name a file that you may read"),
+        }
+    })?;
+    Ok(SourceFile { name: path.display().to_string(), text })
+}
+
+fn read_inputs(workflow: &Workflow, given: &[String]) -> Result<Map<String, Value>, Failure> {
+    let mut inputs = BTreeMap::new();
+    for text in given {
+        let (name, value) = text.split_once('=').ok_or_else(|| {
+            Failure::new(Exit::Invalid, format!("`--input {text}` is not NAME=VALUE"))
+                .hint("for example `--input since=2.0`")
+        })?;
+        // One that the workflow does not have is told below.
+        let value = workflow.inputs.get(name).map_or(Value::Null, |spec| spec.read(value));
+        inputs.insert(name.to_owned(), value);
+    }
+    workflow.inputs(inputs).map_err(|e| Failure::of(Exit::Invalid, "use the inputs", &e))
+}
