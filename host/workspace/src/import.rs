@@ -4,8 +4,9 @@
 //! read, by two threads where there are many. Links are kept as links, never followed. What cannot be part of a version is
 //! left out with a note ([`Skipped`]), so that one odd file does not keep anybody from working.
 
+use crate::batch::Batch;
 use crate::index::{Index, Stamp};
-use crate::object::{Batch, ObjectError, Objects};
+use crate::object::{ObjectError, Objects};
 use crate::rules::{IGNORE_FILE, Rules, is_reserved};
 use crate::tree::{Entries, Entry, FileEntry, Folder, MAX_DEPTH, VersionId};
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt};

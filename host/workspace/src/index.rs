@@ -44,7 +44,7 @@ impl Stamp {
     }
 
     /// Whether it had settled when something with stamp `now` was made.
-    fn is_settled(&self, now: &Stamp) -> bool {
+    pub(crate) fn is_settled(&self, now: &Stamp) -> bool {
         self.modified.max(self.changed) < now.modified.saturating_sub(GRANULARITY)
     }
 }

@@ -15,6 +15,7 @@
 //! followed: one that an agent planted leads nowhere. This crate starts no executor, reads no clock and prints nothing.
 
 pub mod apply;
+pub mod batch;
 pub mod diff;
 mod disk;
 mod folder_object;

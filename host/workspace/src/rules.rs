@@ -113,7 +113,7 @@ mod tests {
         for pattern in ["/dist", "*.min.js", "!keep.js", "build/", "a/**/b", "[a-z].txt", "# nothing", "", "../x"] {
             assert_eq!(check_ignored(pattern), Ok(()), "{pattern}");
         }
-        assert!(check_ignored("a[").is_err() && check_ignored("{a,b").is_err());
+        assert!(check_ignored("[z-a]").is_err() && check_ignored("{a,b").is_err());
     }
 
     #[test]

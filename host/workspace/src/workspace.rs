@@ -293,7 +293,7 @@ impl Workspace {
 }
 
 /// Adds the folders of `new` that `known` does not have in the same place.
-fn add_folders(batch: &crate::object::Batch<'_>, new: &Folder, known: Option<&Folder>) -> Result<(), ObjectError> {
+fn add_folders(batch: &crate::batch::Batch<'_>, new: &Folder, known: Option<&Folder>) -> Result<(), ObjectError> {
     if known.is_some_and(|known| known.digest() == new.digest()) {
         return Ok(());
     }

@@ -1,10 +1,12 @@
-//! Applying a version, and completing an apply that was interrupted.
+//! Applying a version.
 
 use super::log::{Log, Step, Thing, plan};
 use super::outcome::{Applied, ApplyError};
 use super::site::{Present, Site};
+use super::watch::{Stamps, Watch};
 use crate::diff::{Delta, deltas};
-use crate::disk::{emptied, subfolder, sync_dir, sync_file_system};
+use crate::disk::{emptied, sync_dir, sync_file_system};
+use crate::index::Stamp;
 use crate::rules::is_reserved;
 use crate::tree::VersionId;
 use crate::workspace::Workspace;
@@ -13,12 +15,12 @@ use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::sync::PoisonError;
 
-const FOLDER: &str = "apply";
+pub(super) const FOLDER: &str = "apply";
 /// Up to this many folders are made durable one by one.
 const FEW: usize = 64;
 
 /// Asked before each step that a crash or an error may hit; tests answer with one or the other.
-type Gate<'a> = &'a mut dyn FnMut() -> io::Result<()>;
+pub(super) type Gate<'a> = &'a mut dyn FnMut() -> io::Result<()>;
 
 impl Workspace {
     /// Brings the user's folder from version `from` to version `to`, wholly or not at all. What the user changed elsewhere
@@ -30,17 +32,7 @@ impl Workspace {
         self.apply_with(from, to, &mut || Ok(()))
     }
 
-    /// Completes an apply that was interrupted by a crash; gives nothing where there was none. Done by
-    /// [`Workspace::open`].
-    ///
-    /// # Errors
-    /// [`ApplyError`].
-    pub fn recover_apply(&self) -> Result<Option<Applied>, ApplyError> {
-        let _one = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
-        self.recover_with(&mut || Ok(()))
-    }
-
-    fn apply_with(&self, from: VersionId, to: VersionId, gate: Gate<'_>) -> Result<Applied, ApplyError> {
+    pub(super) fn apply_with(&self, from: VersionId, to: VersionId, gate: Gate<'_>) -> Result<Applied, ApplyError> {
         let _one = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
         // One that got stuck before has to be completed first.
         self.recover_with(gate)?;
@@ -54,76 +46,55 @@ impl Workspace {
         };
         let waiting = emptied(&self.state, FOLDER).map_err(failed("the folder `apply` of the state folder"))?;
         let site = Site { root: &self.root, waiting: &waiting, objects: &self.objects };
-        let steps = plan(&check(&site, found)?);
+        let now = self.objects.now()?;
+        let (open, stamps) = check(&site, found, &now)?;
+        let steps = plan(&open);
         let files = count_files(&steps);
         if steps.is_empty() {
             return Ok(Applied { version: to, files });
         }
 
-        let prepared = prepare(&site, &steps, gate);
         let log = Log::new(from, to, steps);
-        let prepared = prepared.and_then(|()| {
-            let write = gate().and_then(|()| log.write(&waiting));
-            write.map_err(failed("the log of the apply"))
+        let watch = Watch::new(&log.steps, stamps);
+        let written = prepare(&site, &log.steps, gate).and_then(|()| {
+            gate().map_err(failed("the log of the apply"))?;
+            let touched = watch.touched(&site);
+            let touched = touched.map_err(|(path, source)| ApplyError::Prepare { path: path.to_string(), source })?;
+            match touched.as_slice() {
+                [] => log.write(&waiting).map_err(failed("the log of the apply")),
+                _ => Err(ApplyError::Changed { paths: touched }),
+            }
         });
-        if let Err(error) = prepared {
+        if let Err(error) = written {
             // A log that is half-way is none; without it the folder was not touched.
             let _ = emptied(&self.state, FOLDER);
             return Err(error);
         }
 
         for (done, step) in log.steps.iter().enumerate() {
-            let outcome = gate().and_then(|()| site.step(step, &name(done)));
-            if let Err(source) = outcome {
-                let path = step.path.clone();
-                let undone =
-                    undo(&site, &log.steps[..=done]).and_then(|()| self.finish(&site, &log.steps, &mut || Ok(())));
-                return Err(match undone {
-                    Ok(()) => ApplyError::RolledBack { path, source },
-                    Err(_) => ApplyError::Stuck { path, source },
-                });
-            }
+            let (path, begun) = (step.path.clone(), &log.steps[..=done]);
+            let untouched = gate().and_then(|()| watch.is_untouched(&site, &path));
+            let (undone, failure) = match untouched.and_then(|untouched| match untouched {
+                true => site.step(step, &name(done)).map(|()| true),
+                false => Ok(false),
+            }) {
+                Ok(true) => continue,
+                Ok(false) => (&begun[..done], None),
+                Err(source) => (begun, Some(source)),
+            };
+            let undone = undo(&site, &watch, undone).and_then(|()| self.finish(&site, &log.steps, &mut || Ok(())));
+            return Err(match (undone, failure) {
+                (Ok(()), None) => ApplyError::Changed { paths: vec![path] },
+                (Ok(()), Some(source)) => ApplyError::RolledBack { path, source },
+                (Err(error), failure) => ApplyError::Stuck { path, source: failure.unwrap_or(error) },
+            });
         }
         self.finish(&site, &log.steps, gate).map_err(|source| ApplyError::Stuck { path: StagePath::root(), source })?;
         Ok(Applied { version: to, files })
     }
 
-    fn recover_with(&self, gate: Gate<'_>) -> Result<Option<Applied>, ApplyError> {
-        let waiting = subfolder(&self.state, FOLDER)
-            .map_err(|source| ApplyError::Prepare { path: "the folder `apply` of the state folder".into(), source })?;
-        let Some(log) = Log::read(&waiting).map_err(|reason| ApplyError::Log { reason })? else { return Ok(None) };
-        let site = Site { root: &self.root, waiting: &waiting, objects: &self.objects };
-        let known: HashSet<&StagePath> = log.steps.iter().map(|step| &step.path).collect();
-        let mut foreign = BTreeSet::new();
-        for step in &log.steps {
-            let path = &step.path;
-            if path.is_root() || path.components().any(is_reserved) {
-                return Err(ApplyError::Log { reason: format!("it names `{path}`") });
-            }
-            let present = site.look(path).map_err(|source| ApplyError::Stuck { path: path.clone(), source })?;
-            // A path may have two steps, so it may be as any of them leaves it.
-            let mut states = log.steps.iter().filter(|other| other.path == *path);
-            let expected = match &present {
-                Present::Blocked { at } => known.contains(at),
-                present => states.any(|s| present.is(s.before.as_ref()) || present.is(s.after.as_ref())),
-            };
-            if !expected {
-                foreign.insert(path.clone());
-            }
-        }
-        if !foreign.is_empty() {
-            return Err(ApplyError::Interrupted { paths: foreign.into_iter().collect() });
-        }
-        for (done, step) in log.steps.iter().enumerate() {
-            let outcome = gate().and_then(|()| site.step(step, &name(done)));
-            outcome.map_err(|source| ApplyError::Stuck { path: step.path.clone(), source })?;
-        }
-        self.finish(&site, &log.steps, gate).map_err(|source| ApplyError::Stuck { path: StagePath::root(), source })?;
-        Ok(Some(Applied { version: log.to, files: count_files(&log.steps) }))
-    }
-
     /// Makes the steps durable, then forgets them.
-    fn finish(&self, site: &Site<'_>, steps: &[Step], gate: Gate<'_>) -> io::Result<()> {
+    pub(super) fn finish(&self, site: &Site<'_>, steps: &[Step], gate: Gate<'_>) -> io::Result<()> {
         let folders: BTreeSet<StagePath> = steps.iter().filter_map(|step| Some(step.path.split()?.0)).collect();
         if folders.len() > FEW {
             sync_file_system(&self.root)?;
@@ -143,15 +114,14 @@ impl Workspace {
     }
 }
 
-/// The differences that are not in the user's folder yet, with the permissions of what is there. Fails where the user's
-/// folder is neither as before nor as after.
-fn check(site: &Site<'_>, found: Vec<Delta>) -> Result<Vec<(Delta, Option<u32>)>, ApplyError> {
+/// The differences that are not in the user's folder yet, with the permissions of what is there and how it looks. Fails
+/// where the user's folder is neither as before nor as after. `now` is what a file looks like that is made now.
+fn check(site: &Site<'_>, found: Vec<Delta>, now: &Stamp) -> Result<(Vec<(Delta, Option<u32>)>, Stamps), ApplyError> {
     let paths: HashSet<StagePath> = found.iter().map(|delta| delta.path.clone()).collect();
-    let mut changed = Vec::new();
-    let mut open = Vec::new();
+    let (mut changed, mut open, mut stamps) = (Vec::new(), Vec::new(), Stamps::new());
     for delta in found {
         let (before, after) = (delta.before.as_ref().map(Thing::from), delta.after.as_ref().map(Thing::from));
-        let present =
+        let (present, stamp) =
             site.look(&delta.path).map_err(|source| ApplyError::Prepare { path: delta.path.to_string(), source })?;
         let present = match present {
             // What stands in the way is itself one of the differences, and looked at as such.
@@ -162,13 +132,17 @@ fn check(site: &Site<'_>, found: Vec<Delta>) -> Result<Vec<(Delta, Option<u32>)>
             continue;
         }
         if present.is(before.as_ref()) || present.is(after.as_ref()) {
+            // One that was changed just now may be changed once more without looking any different.
+            if let Some(stamp) = stamp.filter(|stamp| stamp.is_settled(now)) {
+                stamps.insert(delta.path.clone(), stamp);
+            }
             let mode = present.mode();
             open.push((delta, mode));
         } else {
             changed.push(delta.path);
         }
     }
-    if changed.is_empty() { Ok(open) } else { Err(ApplyError::Changed { paths: changed }) }
+    if changed.is_empty() { Ok((open, stamps)) } else { Err(ApplyError::Changed { paths: changed }) }
 }
 
 /// Makes all new contents ready.
@@ -183,326 +157,26 @@ fn prepare(site: &Site<'_>, steps: &[Step], gate: Gate<'_>) -> Result<(), ApplyE
     Ok(())
 }
 
-/// Takes steps back, the last one first. Taking back what was not done, or in part, is no harm.
-fn undo(site: &Site<'_>, done: &[Step]) -> io::Result<()> {
+/// Takes steps back, the last one first. Taking back what was not done, or in part, is no harm. What the user has touched since
+/// is left, and nothing more is taken back.
+fn undo(site: &Site<'_>, watch: &Watch<'_>, done: &[Step]) -> io::Result<()> {
     for (number, step) in done.iter().enumerate().rev() {
+        if !watch.is_untouched(site, &step.path)? {
+            return Err(io::Error::other(format!("`{}` was changed meanwhile", step.path)));
+        }
         site.step(&step.reversed(), &format!("back-{number}"))?;
     }
     Ok(())
 }
 
 /// The name under which the content of a step waits.
-fn name(step: usize) -> String {
+pub(super) fn name(step: usize) -> String {
     step.to_string()
 }
 
-fn count_files(steps: &[Step]) -> u64 {
+pub(super) fn count_files(steps: &[Step]) -> u64 {
     let folder = |thing: &Option<Thing>| thing.is_none() || *thing == Some(Thing::Folder);
     let paths: HashSet<&StagePath> =
         steps.iter().filter(|step| !(folder(&step.before) && folder(&step.after))).map(|step| &step.path).collect();
     paths.len() as u64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::stage::StageLimits;
-    use crate::workspace::Options;
-    use cap_std::ambient_authority;
-    use cap_std::fs::Dir;
-    use longhaul_core::stage::{Create, OpenMode, Stage};
-    use std::collections::BTreeMap;
-    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-    use std::path::Path;
-
-    fn path(text: &str) -> StagePath {
-        StagePath::new(text).unwrap()
-    }
-
-    /// A user's folder, with a version that differs from it in every way there is.
-    struct Fixture {
-        folder: tempfile::TempDir,
-        state: tempfile::TempDir,
-        from: VersionId,
-        to: VersionId,
-    }
-
-    impl Fixture {
-        fn new() -> Self {
-            let (folder, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-            let root = folder.path();
-            for (name, text) in [("a", "1"), ("b", "2"), ("d/x", "3"), ("d/e/y", "4"), ("file", "5"), ("gone", "6")] {
-                std::fs::create_dir_all(root.join(name).parent().unwrap()).unwrap();
-                std::fs::write(root.join(name), text).unwrap();
-            }
-            std::fs::create_dir(root.join("folder")).unwrap();
-            std::os::unix::fs::symlink("a", root.join("link")).unwrap();
-            let nothing = VersionId(longhaul_core::digest::Digest::of(b""));
-            let mut fixture = Self { folder, state, from: nothing, to: nothing };
-            let workspace = fixture.open();
-            fixture.from = workspace.import().unwrap().version;
-            let stage = workspace.stage(fixture.from, "s", StageLimits { bytes: 1 << 20, files: 100 }).unwrap();
-            let write = |name: &str, text: &str| {
-                let mode = OpenMode::Write { create: Create::IfMissing, truncate: true };
-                stage.open(&path(name), mode).unwrap().append(text.as_bytes()).unwrap();
-            };
-            write("a", "one");
-            write("new", "new");
-            stage.remove_file(&path("gone")).unwrap();
-            stage.remove_file(&path("d/e/y")).unwrap();
-            stage.remove_dir(&path("d/e")).unwrap();
-            stage.remove_file(&path("file")).unwrap();
-            stage.create_dir(&path("file")).unwrap();
-            write("file/inside", "in");
-            stage.remove_dir(&path("folder")).unwrap();
-            write("folder", "out");
-            stage.remove_file(&path("link")).unwrap();
-            stage.symlink("/etc/passwd", &path("link")).unwrap();
-            stage.create_dir(&path("n")).unwrap();
-            stage.create_dir(&path("n/m")).unwrap();
-            write("n/m/z", "z");
-            fixture.to = workspace.commit(&stage, fixture.from).unwrap().version;
-            fixture
-        }
-
-        /// The same once more, for another attempt at breaking it.
-        fn again(&self) -> Self {
-            let (folder, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-            copy(self.folder.path(), folder.path());
-            copy(self.state.path(), state.path());
-            Self { folder, state, ..*self }
-        }
-
-        fn dirs(&self) -> (Dir, Dir) {
-            let dir = |path| Dir::open_ambient_dir(path, ambient_authority()).unwrap();
-            (dir(self.folder.path()), dir(self.state.path()))
-        }
-
-        fn try_open(&self) -> Result<Workspace, crate::WorkspaceError> {
-            let (root, state) = self.dirs();
-            Workspace::open(root, state, &Options::default())
-        }
-
-        fn unrecovered(&self) -> Workspace {
-            let (root, state) = self.dirs();
-            Workspace::unrecovered(root, state, &Options::default()).unwrap()
-        }
-
-        fn open(&self) -> Workspace {
-            self.try_open().unwrap()
-        }
-
-        fn version(&self) -> VersionId {
-            self.open().import().unwrap().version
-        }
-    }
-
-    fn copy(from: &Path, to: &Path) {
-        for entry in std::fs::read_dir(from).unwrap() {
-            let entry = entry.unwrap();
-            let (kind, to) = (entry.file_type().unwrap(), to.join(entry.file_name()));
-            if kind.is_dir() {
-                std::fs::create_dir(&to).unwrap();
-                copy(&entry.path(), &to);
-            } else if kind.is_symlink() {
-                std::os::unix::fs::symlink(std::fs::read_link(entry.path()).unwrap(), to).unwrap();
-            } else {
-                std::fs::copy(entry.path(), to).unwrap();
-            }
-        }
-    }
-
-    /// Every path below with what is there.
-    fn listing(folder: &Path) -> BTreeMap<String, String> {
-        let mut found = BTreeMap::new();
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let entry = entry.unwrap();
-            let name = entry.file_name().into_string().unwrap();
-            let kind = entry.file_type().unwrap();
-            if kind.is_dir() {
-                found.insert(name.clone(), "folder".into());
-                found.extend(listing(&entry.path()).into_iter().map(|(inner, text)| (format!("{name}/{inner}"), text)));
-            } else if kind.is_symlink() {
-                found.insert(name, format!("-> {}", std::fs::read_link(entry.path()).unwrap().display()));
-            } else {
-                found.insert(name, std::fs::read_to_string(entry.path()).unwrap());
-            }
-        }
-        found
-    }
-
-    #[test]
-    fn a_version_is_put_in_place_and_taken_back() {
-        let fixture = Fixture::new();
-        let old = listing(fixture.folder.path());
-        let workspace = fixture.open();
-        let applied = workspace.apply(fixture.from, fixture.to).unwrap();
-        assert_eq!(applied.files, 9);
-        assert_eq!(fixture.version(), fixture.to);
-        let new = listing(fixture.folder.path());
-        assert_eq!(new["link"], "-> /etc/passwd");
-        assert_eq!(new["file/inside"], "in");
-        workspace.apply(fixture.to, fixture.from).unwrap();
-        assert_eq!(listing(fixture.folder.path()), old);
-        // Once more is nothing to do.
-        assert_eq!(workspace.apply(fixture.to, fixture.from).unwrap().files, 0);
-    }
-
-    /// How many times an apply, left alone, asks its gate.
-    fn gates(fixture: &Fixture) -> usize {
-        let fixture = fixture.again();
-        let mut asked = 0;
-        fixture
-            .open()
-            .apply_with(fixture.from, fixture.to, &mut || {
-                asked += 1;
-                Ok(())
-            })
-            .unwrap();
-        asked
-    }
-
-    #[test]
-    fn a_crash_at_any_point_leaves_the_old_or_leads_to_the_new() {
-        let whole = Fixture::new();
-        let total = gates(&whole);
-        let mut outcomes = [0, 0];
-        for crash in 0..total {
-            let fixture = whole.again();
-            let workspace = fixture.open();
-            let mut left = crash;
-            let crashed = catch_unwind(AssertUnwindSafe(|| {
-                workspace.apply_with(fixture.from, fixture.to, &mut || {
-                    if left == 0 {
-                        resume_unwind(Box::new("crash"));
-                    }
-                    left -= 1;
-                    Ok(())
-                })
-            }));
-            assert!(crashed.is_err());
-            drop(workspace);
-            // Further crashes while the first is recovered from change nothing about that.
-            for again in 0..3 {
-                let mut left = again;
-                let unrecovered = fixture.unrecovered();
-                let _ = catch_unwind(AssertUnwindSafe(|| {
-                    unrecovered.recover_with(&mut || {
-                        if left == 0 {
-                            resume_unwind(Box::new("crash"));
-                        }
-                        left -= 1;
-                        Ok(())
-                    })
-                }));
-            }
-            let version = fixture.version();
-            assert!(version == fixture.from || version == fixture.to, "half-changed after a crash at {crash}");
-            outcomes[usize::from(version == fixture.to)] += 1;
-            let names = listing(fixture.folder.path());
-            assert!(names.keys().all(|name| !name.contains(".longhaul")), "{names:?}");
-        }
-        assert!(outcomes.iter().all(|count| *count > 3), "{outcomes:?}");
-    }
-
-    #[test]
-    fn an_error_at_any_point_is_rolled_back() {
-        let whole = Fixture::new();
-        let total = gates(&whole);
-        let mut rolled_back = 0;
-        for fault in 0..total {
-            let fixture = whole.again();
-            let old = listing(fixture.folder.path());
-            let workspace = fixture.open();
-            let mut left = fault;
-            let outcome = workspace.apply_with(fixture.from, fixture.to, &mut || {
-                left = left.wrapping_sub(1);
-                if left == usize::MAX { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
-            });
-            match outcome.unwrap_err() {
-                ApplyError::Prepare { .. } => assert_eq!(listing(fixture.folder.path()), old),
-                ApplyError::RolledBack { .. } => {
-                    rolled_back += 1;
-                    assert_eq!(listing(fixture.folder.path()), old);
-                    assert_eq!(fixture.version(), fixture.from);
-                }
-                // All was done but for the end; the next start sees to that.
-                ApplyError::Stuck { .. } => assert_eq!(fixture.version(), fixture.to),
-                other => panic!("{other}"),
-            }
-        }
-        assert!(rolled_back > 8);
-    }
-
-    #[test]
-    fn what_the_user_changed_is_never_overwritten() {
-        let fixture = Fixture::new();
-        let root = fixture.folder.path();
-        std::fs::write(root.join("a"), "mine").unwrap();
-        std::fs::write(root.join("new"), "mine too").unwrap();
-        std::fs::write(root.join("b"), "not touched by the version").unwrap();
-        let before = listing(root);
-        match fixture.open().apply(fixture.from, fixture.to).unwrap_err() {
-            ApplyError::Changed { paths } => assert_eq!(paths, [path("a"), path("new")]),
-            other => panic!("{other}"),
-        }
-        assert_eq!(listing(root), before);
-        std::fs::write(root.join("a"), "1").unwrap();
-        std::fs::remove_file(root.join("new")).unwrap();
-        fixture.open().apply(fixture.from, fixture.to).unwrap();
-        assert_eq!(std::fs::read_to_string(root.join("b")).unwrap(), "not touched by the version");
-    }
-
-    #[test]
-    fn a_planted_link_leads_nowhere() {
-        let fixture = Fixture::new();
-        let root = fixture.folder.path();
-        let outside = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(outside.path().join("e")).unwrap();
-        std::fs::write(outside.path().join("x"), "3").unwrap();
-        std::fs::write(outside.path().join("e/y"), "4").unwrap();
-        std::fs::rename(root.join("d"), root.join("d-moved")).unwrap();
-        std::os::unix::fs::symlink(outside.path(), root.join("d")).unwrap();
-        let before = listing(root);
-        assert!(matches!(fixture.open().apply(fixture.from, fixture.to), Err(ApplyError::Changed { .. })));
-        assert_eq!(listing(root), before);
-        assert!(outside.path().join("e/y").exists());
-    }
-
-    #[test]
-    fn permissions_stay_and_unversioned_files_keep_their_folder() {
-        use std::os::unix::fs::PermissionsExt;
-        let fixture = Fixture::new();
-        let root = fixture.folder.path();
-        std::fs::set_permissions(root.join("a"), std::fs::Permissions::from_mode(0o640)).unwrap();
-        std::fs::write(root.join("d/e/cache.o"), "kept").unwrap();
-        fixture.open().apply(fixture.from, fixture.to).unwrap();
-        assert_eq!(std::fs::metadata(root.join("a")).unwrap().permissions().mode() & 0o777, 0o640);
-        assert_eq!(std::fs::read_to_string(root.join("d/e/cache.o")).unwrap(), "kept");
-        assert!(!root.join("d/e/y").exists());
-    }
-
-    #[test]
-    fn an_interrupted_apply_does_not_overwrite_later_work() {
-        let fixture = Fixture::new();
-        let workspace = fixture.open();
-        let mut left = gates(&fixture) - 4;
-        let _ = catch_unwind(AssertUnwindSafe(|| {
-            workspace.apply_with(fixture.from, fixture.to, &mut || {
-                if left == 0 {
-                    resume_unwind(Box::new("crash"));
-                }
-                left -= 1;
-                Ok(())
-            })
-        }));
-        drop(workspace);
-        let file = fixture.folder.path().join("a");
-        std::fs::write(&file, "mine").unwrap();
-        let error = fixture.try_open().unwrap_err();
-        assert!(error.to_string().contains("`a`") && error.to_string().contains("apply/log.json"), "{error}");
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
-        std::fs::write(&file, "one").unwrap();
-        assert_eq!(fixture.version(), fixture.to);
-    }
 }

@@ -3,6 +3,7 @@
 use super::log::{Step, Thing, remove};
 use crate::disk::copy_hashing;
 use crate::import::open_plain;
+use crate::index::Stamp;
 use crate::object::Objects;
 use crate::tree::FileEntry;
 use cap_fs_ext::DirExt;
@@ -95,20 +96,32 @@ impl Site<'_> {
         Ok(Parent::Found(dir))
     }
 
-    /// What is at `path` now.
-    pub(super) fn look(&self, path: &StagePath) -> io::Result<Present> {
+    /// How the file or link at `path` looks now; nothing where there is none.
+    pub(super) fn stamp(&self, path: &StagePath) -> io::Result<Option<Stamp>> {
+        let (Some(dir), Some((_, name))) = (self.folder_of(path)?, path.split()) else { return Ok(None) };
+        match dir.symlink_metadata(name) {
+            Ok(metadata) if !metadata.is_dir() => Ok(Some(Stamp::of(&metadata))),
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What is at `path` now. A file or link comes with how it looked before it was read.
+    pub(super) fn look(&self, path: &StagePath) -> io::Result<(Present, Option<Stamp>)> {
         let name = path.split().map_or("", |(_, name)| name);
         let dir = match self.parent(path)? {
             Parent::Found(dir) => dir,
-            Parent::Missing => return Ok(Present::Nothing),
-            Parent::Blocked(at) => return Ok(Present::Blocked { at }),
+            Parent::Missing => return Ok((Present::Nothing, None)),
+            Parent::Blocked(at) => return Ok((Present::Blocked { at }, None)),
         };
         let metadata = match dir.symlink_metadata(name) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Present::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Present::Nothing, None)),
             outcome => outcome?,
         };
+        let stamp = (!metadata.is_dir()).then(|| Stamp::of(&metadata));
         let mode = metadata.mode() & 0o7777;
-        Ok(if metadata.is_dir() {
+        let present = if metadata.is_dir() {
             Present::Folder { mode }
         } else if metadata.is_symlink() {
             let target = dir.read_link_contents(name)?.into_os_string().into_string();
@@ -118,15 +131,19 @@ impl Site<'_> {
             Present::File { digest, executable: mode & 0o100 != 0, mode }
         } else {
             Present::Other
-        })
+        };
+        Ok((present, stamp))
     }
 
-    /// Makes the content of `file` ready under `waiting`, durable but for its name.
+    /// Makes the content of `file` ready under `waiting`, durable but for its name. The name is there only when the content
+    /// is whole, because whoever finds it takes the content for ready.
     pub(super) fn prepare(&self, waiting: &str, file: &FileEntry) -> io::Result<()> {
-        remove(self.waiting, waiting)?;
-        let mut target = self.waiting.open_with(waiting, &new_file(file.executable))?;
+        let part = format!("{waiting}.part");
+        remove(self.waiting, &part)?;
+        let mut target = self.waiting.open_with(&part, &new_file(file.executable))?;
         self.objects.copy_to(file.digest, &mut target).map_err(io::Error::other)?;
-        target.sync_data()
+        target.sync_data()?;
+        self.waiting.rename(&part, self.waiting, waiting)
     }
 
     /// Makes a step. Doing it again changes nothing. `waiting` names the content where it is ready; it is made ready here

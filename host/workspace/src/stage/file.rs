@@ -4,7 +4,8 @@
 //! else in a file of the stage's folder. Handles ask the file each time, so all of them see the same.
 
 use super::room::{Room, SMALL, failure};
-use crate::object::{Batch, ObjectError};
+use crate::batch::Batch;
+use crate::object::ObjectError;
 use crate::tree::FileEntry;
 use longhaul_core::digest::Digest;
 use longhaul_core::stage::{FsError, Node, NodeKind, StageFile};

@@ -3,7 +3,8 @@
 use super::file::{Body, FileNode};
 use super::overlay::{Item, OwnFolder};
 use super::workspace_stage::WorkspaceStage;
-use crate::object::{Batch, ObjectError};
+use crate::batch::Batch;
+use crate::object::ObjectError;
 use crate::tree::{Entries, Entry, FileEntry, Folder};
 use std::collections::HashMap;
 use std::sync::{Arc, RwLockWriteGuard};
