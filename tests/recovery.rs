@@ -49,6 +49,7 @@ fn a_review_that_fails_is_rolled_back_once_and_then_a_person_is_told() {
     let result = ended.result();
     assert_eq!(result["status"], "escalated");
     assert_eq!(result["incidents"], 2);
+    assert_eq!(result["reason"].as_str().unwrap().matches("task `check`").count(), 1, "told once: {result}");
     assert_eq!(place.tree(), before, "safe mode: the folder is as it was");
 
     let show = place.longhaul(["show", "--json"]).code(0).json();

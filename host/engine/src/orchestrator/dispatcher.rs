@@ -218,12 +218,12 @@ impl Dispatcher {
             }
             Verdict::Escalate(reason) => {
                 self.apply(task, TaskEvent::Escalate, None)?;
-                self.end(Ending::Escalate(format!("task `{task}`: {reason}")));
+                self.end(Ending::Escalate(of_task(task, reason)));
                 Ok(())
             }
             Verdict::GiveUp(reason) => {
                 self.apply(task, TaskEvent::GiveUp, None)?;
-                self.end(Ending::Fail(format!("task `{task}`: {reason}")));
+                self.end(Ending::Fail(of_task(task, reason)));
                 Ok(())
             }
         }
@@ -260,4 +260,10 @@ impl Dispatcher {
             None => Ok(()),
         }
     }
+}
+
+/// A reason that names its task, once: strategies may name it too.
+fn of_task(task: &TaskId, reason: String) -> String {
+    let named = format!("task `{task}`");
+    if reason.starts_with(&named) { reason } else { format!("{named}: {reason}") }
 }
