@@ -151,6 +151,39 @@ fn expressions_that_cannot_work_are_told_before_anything_runs() {
 }
 
 #[test]
+fn what_has_no_value_with_these_inputs_is_told_before_anything_is_made() {
+    let config = GOOD
+        .replace("name: good", "name: good\ninputs: { n: { default: 0 }, list: { default: [a] } }")
+        .replace("literal: x", "literal: \"${{ string(10 / inputs.n) }}\"");
+    refused("bad.workflow.yaml", &config).says(&[
+        "bad.workflow.yaml:6:",
+        "(at agents.looker.config.rules[0].literal)",
+        "10 / inputs.n",
+        "hint: ",
+    ]);
+    Place::with(&[("a.txt", "y")]).run(&config, &["-i", "n=5"]).code(0);
+    let objective = GOOD
+        .replace("name: good", "name: good\nobjective: \"${{ inputs.list[1] }}\"\ninputs: { list: { default: [a] } }");
+    refused("bad.workflow.yaml", objective).says(&["bad.workflow.yaml:3:", "(at objective)"]);
+}
+
+#[test]
+fn what_is_not_versioned_is_said_in_the_language_of_gitignore() {
+    let ignore =
+        |pattern: &str| GOOD.replace("name: good", &format!("name: good\nworkspace: {{ ignore: [a, {pattern:?}] }}"));
+    refused("bad.workflow.yaml", ignore("{b")).says(&[
+        "bad.workflow.yaml:3:",
+        "(at workspace.ignore[1])",
+        ".gitignore",
+    ]);
+    let place = Place::with(&[("dist/a.txt", "x"), ("src/dist/b.txt", "x")]);
+    place.run(&ignore("/dist").replace("rules:", "fail_at: never, rules:"), &[]).code(0);
+    let lines = place.longhaul(["logs", "--json"]).code(0).json_lines();
+    let output = lines.iter().find(|line| line["kind"] == "attempt-ended").unwrap().to_string();
+    assert!(output.contains("src/dist/b.txt") && !output.contains("dist/a.txt"), "{output}");
+}
+
+#[test]
 fn permissions_that_cannot_be_enforced_are_told() {
     let line = "permissions: { fs: { read: [\"**\"] } }";
     for pattern in ["/etc/**", "../x", "a/../../b", "[", ""] {

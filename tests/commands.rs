@@ -192,6 +192,64 @@ tasks: { swap: { agent: codemod } }
 }
 
 #[test]
+fn an_input_is_a_text_where_its_default_is_one() {
+    let flow = r#"
+version: 1
+name: given
+inputs: { since: { default: "2.0" }, free: { default: null } }
+agents: { reviewer: { plugin: reviewer, config: { fail_at: never, rules: [ { name: any, literal: x } ] } } }
+permissions: { fs: { read: ["**"] } }
+tasks: { look: { agent: reviewer, with: { glob: "${{ inputs.since }}${{ inputs.free }}" } } }
+"#;
+    let place = Place::with(&[("a.txt", "x")]);
+    let glob = |more: &[&str]| {
+        place.run(flow, more).code(0);
+        let lines = place.longhaul(["logs", "--json"]).code(0).json_lines();
+        let started = lines.iter().find(|line| line["kind"] == "attempt-started").unwrap();
+        started["input"]["glob"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(glob(&["-i", "since=2.10", "-i", "free=1.50"]), "2.101.50");
+    assert_eq!(glob(&["-i", "since=true", "-i", "free=\"q\""]), "trueq");
+}
+
+#[test]
+fn fields_without_effect_are_told_once() {
+    let place = sample();
+    let text =
+        CHANGE.replace("permissions:", "budget: { tokens: 5M, disk: 1GB }\ncheckpoints: { keep: 2 }\npermissions:");
+    let ended = place.run(&text, &["--quiet"]).code(0);
+    assert_eq!(ended.stderr.lines().count(), 1, "{ended}");
+    ended
+        .says(&["test.workflow.yaml", "without effect in this version: `budget.tokens`, `budget.disk`, `checkpoints`"]);
+}
+
+#[test]
+fn the_debug_log_has_every_detail_and_the_other_what_matters() {
+    let place = sample();
+    place.run(CHANGE, &[]).code(0);
+    let logs = |prefix: &str| {
+        let names = fs::read_dir(place.path(".longhaul/logs")).unwrap().map(|entry| entry.unwrap().path());
+        let of_kind = names.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with(prefix));
+        of_kind.map(|path| fs::read_to_string(path).unwrap()).collect::<String>()
+    };
+    let (info, debug) = (logs("longhaul"), logs("debug"));
+    assert!(info.contains("run begins") && info.contains("run ended") && !info.contains("DEBUG"), "{info}");
+    let untimed = |line: &str| line.split_once(' ').map_or_else(String::new, |(_, rest)| rest.to_owned());
+    assert!(info.lines().all(|line| debug.contains(&untimed(line))), "the debug log has all of the other one");
+    for told in [
+        "a plugin is loaded name=codemod",
+        "the workspace is imported",
+        "a stage is open attempt=",
+        "an attempt begins",
+        "an attempt has ended",
+        "committed attempt=",
+        "the result is applied",
+    ] {
+        assert!(debug.contains(told), "the debug log does not tell `{told}`:\n{debug}");
+    }
+}
+
+#[test]
 fn bundled_plugins_are_listed_and_tell_what_they_ask_for() {
     let place = Place::new();
     let list = place.longhaul(["plugin", "list", "--json"]).code(0).json();

@@ -106,6 +106,8 @@ fn a_run_that_is_told_twice_ends_at_once_and_is_still_readable() {
     let runs = place.longhaul(["runs", "--json"]).code(0).json();
     let status = runs[0]["status"].as_str().unwrap();
     assert!(["cancelled", "interrupted"].contains(&status), "{status}");
+    // What was going on when the second one came is in the record, although nobody waited for the disk.
+    place.longhaul(["logs"]).code(0).shows(&["codemod begins", "sleeper begins"]);
     assert_eq!(place.text("a.txt"), "old");
 }
 

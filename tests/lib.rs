@@ -5,6 +5,8 @@
 //! and killed. Nothing waits without a deadline, and a command that panics fails its test whatever else it does.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests end in a panic where what they rely on is not there")]
 
+#[path = "fixture/disk.rs"]
+mod disk;
 #[path = "fixture/ended.rs"]
 mod ended;
 #[path = "fixture/place.rs"]
@@ -14,6 +16,7 @@ mod running;
 #[path = "fixture/tree.rs"]
 mod tree;
 
+pub use disk::SmallDisk;
 pub use ended::Ended;
 pub use place::{Place, binary, guest, repository};
 pub use running::Running;

@@ -322,7 +322,7 @@ mod tests {
             attempt: None,
             entry: Entry::Action(Action {
                 number: 0,
-                capability: Capability::FsRead,
+                capability: Capability::Fs,
                 operation: "open".into(),
                 resource: format!("file{n}"),
                 detail: String::new(),
