@@ -67,6 +67,10 @@ fn a_folder_with_content_of_its_own_is_never_taken_for_one() {
     ]);
     assert_eq!(fs::read_to_string(other.join("tmp/notes.txt")).unwrap(), "mine");
     assert_eq!(Tree::read(&other).0.len(), 2, "nothing was added");
+    let empty = place.outside().join("empty");
+    fs::create_dir(&empty).unwrap();
+    place.longhaul(["apply", "-C", ".", "--state", "../empty"]).code(2).says(&["no journal"]);
+    assert_eq!(Tree::read(&empty).0.len(), 0, "where nothing is to be applied nothing is marked");
     fs::create_dir(place.path(".longhaul")).unwrap();
     fs::write(place.path(".longhaul/mine"), "mine").unwrap();
     place.run(REWRITE, &[]).code(2).says(&[".longhaul is not empty"]);

@@ -32,9 +32,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let folder = place.find()?;
-    let lock = Arc::new(state::lock(&folder, "longhaul apply")?);
     let reader = place.reader()?;
     let run = resolve(&reader, &args.run)?;
+    let lock = Arc::new(state::lock(&folder, "longhaul apply")?);
     let Versions { base, newest, applied } = versions(&reader, &run)?;
     if applied {
         say(&format!("the result of {run} is in your folder already"));
