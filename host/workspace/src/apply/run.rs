@@ -22,6 +22,9 @@ const FEW: usize = 64;
 /// Asked before each step that a crash or an error may hit; tests answer with one or the other.
 pub(super) type Gate<'a> = &'a mut dyn FnMut() -> io::Result<()>;
 
+/// A difference that is not in the user's folder yet, with the permissions of what is there.
+type Open = (Delta, Option<u32>);
+
 impl Workspace {
     /// Brings the user's folder from version `from` to version `to`, wholly or not at all. What the user changed elsewhere
     /// stays as it is.
@@ -71,26 +74,36 @@ impl Workspace {
             return Err(error);
         }
 
-        for (done, step) in log.steps.iter().enumerate() {
-            let (path, begun) = (step.path.clone(), &log.steps[..=done]);
-            let untouched = gate().and_then(|()| watch.is_untouched(&site, &path));
-            let (undone, failure) = match untouched.and_then(|untouched| match untouched {
-                true => site.step(step, &name(done)).map(|()| true),
-                false => Ok(false),
-            }) {
-                Ok(true) => continue,
-                Ok(false) => (&begun[..done], None),
-                Err(source) => (begun, Some(source)),
+        self.carry_out(&site, &watch, &log.steps, gate)?;
+        self.finish(&site, &log.steps, gate).map_err(|source| ApplyError::Stuck { path: StagePath::root(), source })?;
+        Ok(Applied { version: to, files })
+    }
+
+    /// Makes the steps, one by one. Where one cannot be made, or the user has touched its path, all are taken back.
+    fn carry_out(&self, site: &Site<'_>, watch: &Watch<'_>, steps: &[Step], gate: Gate<'_>) -> Result<(), ApplyError> {
+        for (number, step) in steps.iter().enumerate() {
+            let mut make = || {
+                gate()?;
+                let untouched = watch.is_untouched(site, &step.path)?;
+                if untouched {
+                    site.step(step, &name(number))?;
+                }
+                Ok(untouched)
             };
-            let undone = undo(&site, &watch, undone).and_then(|()| self.finish(&site, &log.steps, &mut || Ok(())));
+            let (begun, failure) = match make() {
+                Ok(true) => continue,
+                Ok(false) => (number, None),
+                Err(source) => (number + 1, Some(source)),
+            };
+            let path = step.path.clone();
+            let undone = undo(site, watch, &steps[..begun]).and_then(|()| self.finish(site, steps, &mut || Ok(())));
             return Err(match (undone, failure) {
                 (Ok(()), None) => ApplyError::Changed { paths: vec![path] },
                 (Ok(()), Some(source)) => ApplyError::RolledBack { path, source },
                 (Err(error), failure) => ApplyError::Stuck { path, source: failure.unwrap_or(error) },
             });
         }
-        self.finish(&site, &log.steps, gate).map_err(|source| ApplyError::Stuck { path: StagePath::root(), source })?;
-        Ok(Applied { version: to, files })
+        Ok(())
     }
 
     /// Makes the steps durable, then forgets them.
@@ -114,9 +127,8 @@ impl Workspace {
     }
 }
 
-/// The differences that are not in the user's folder yet, with the permissions of what is there and how it looks. Fails
-/// where the user's folder is neither as before nor as after. `now` is what a file looks like that is made now.
-fn check(site: &Site<'_>, found: Vec<Delta>, now: &Stamp) -> Result<(Vec<(Delta, Option<u32>)>, Stamps), ApplyError> {
+/// What is to be done, and how it looks there now. Fails where the user's folder is neither as before nor as after. `now` is what a file looks like that is made now.
+fn check(site: &Site<'_>, found: Vec<Delta>, now: &Stamp) -> Result<(Vec<Open>, Stamps), ApplyError> {
     let paths: HashSet<StagePath> = found.iter().map(|delta| delta.path.clone()).collect();
     let (mut changed, mut open, mut stamps) = (Vec::new(), Vec::new(), Stamps::new());
     for delta in found {
