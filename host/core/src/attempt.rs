@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The most table elements that a component can have: places for instances are made with room for as many.
+pub const MAX_TABLE_ELEMENTS: u32 = 100_000;
+
 /// What bounds an attempt. Each limit ends it with an incident of class `exhausted` or `timeout`, or makes a host call
 /// fail; none of them can be raised by the guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +32,7 @@ pub struct Limits {
     pub call_bytes: Bytes,
     /// Open handles at a time.
     pub handles: u32,
-    /// Table elements of the whole component.
+    /// Table elements of the whole component; at most [`MAX_TABLE_ELEMENTS`].
     pub table_elements: u32,
     /// Bytes written to the stage.
     pub disk: Bytes,
@@ -37,7 +40,7 @@ pub struct Limits {
     pub files: u64,
     /// Bytes of log lines and of standard output and error that are kept.
     pub log: Bytes,
-    /// Recorded events: actions, log lines, progress reports.
+    /// Recorded events: actions, log lines, progress reports. Their texts may have 64 bytes each on average.
     pub events: u64,
 }
 
@@ -52,7 +55,7 @@ impl Default for Limits {
             call_time: Duration::from_secs(30),
             call_bytes: Bytes(16 << 20),
             handles: 1_024,
-            table_elements: 100_000,
+            table_elements: MAX_TABLE_ELEMENTS,
             disk: Bytes(1 << 30),
             files: 100_000,
             log: Bytes(1 << 20),

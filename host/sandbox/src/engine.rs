@@ -5,7 +5,7 @@
 //! not memory, and where the machine gives too little of it instances are made one by one.
 
 use crate::error::SandboxError;
-use longhaul_core::attempt::Limits;
+use longhaul_core::attempt::MAX_TABLE_ELEMENTS;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -68,7 +68,7 @@ pub(crate) fn runtime_engine(instances: u32) -> Result<(Engine, Allocation), San
         .max_memories_per_module(MEMORIES)
         .max_tables_per_component(TABLES)
         .max_tables_per_module(TABLES)
-        .table_elements(Limits::default().table_elements as usize)
+        .table_elements(MAX_TABLE_ELEMENTS as usize)
         .linear_memory_keep_resident(64 << 10)
         .table_keep_resident(16 << 10)
         .max_unused_warm_slots(4);

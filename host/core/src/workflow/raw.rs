@@ -231,7 +231,7 @@ pub(super) struct RawLimits {
     pub call_bytes: Option<Quantity>,
     /// Open handles at a time.
     pub handles: Option<u32>,
-    /// Table elements.
+    /// Table elements, at most 100000.
     pub table_elements: Option<u32>,
     /// Bytes written to the stage, as in `1GiB`.
     pub disk: Option<Quantity>,
@@ -239,6 +239,8 @@ pub(super) struct RawLimits {
     pub files: Option<u64>,
     /// Bytes of log lines that are kept, as in `1MiB`.
     pub log: Option<Quantity>,
+    /// Recorded events, as in `1M`: host calls, log lines, reports of progress; 64 bytes of text each.
+    pub events: Option<Quantity>,
 }
 
 /// What tasks may do. What is not mentioned is denied.

@@ -3,7 +3,7 @@
 use super::check::{Checker, at};
 use super::model::Money;
 use super::raw::{Quantity, RawLimits, RawPermissions};
-use crate::attempt::Limits;
+use crate::attempt::{Limits, MAX_TABLE_ELEMENTS};
 use crate::grant::{self, FsPermissions, Permissions};
 use crate::units::{Bytes, Fuel, parse_count, parse_duration, parse_size};
 use std::time::Duration;
@@ -51,7 +51,7 @@ impl Checker<'_> {
     /// `limits` with what `raw` sets.
     pub(super) fn limits(&mut self, path: &[String], raw: Option<&RawLimits>, mut limits: Limits) -> Limits {
         let Some(raw) = raw else { return limits };
-        let RawLimits { fuel, memory, call_time, call_bytes, handles, table_elements, disk, files, log } = raw;
+        let RawLimits { fuel, memory, call_time, call_bytes, handles, table_elements, disk, files, log, events } = raw;
         let field = |name: &str| -> Vec<String> { path.iter().cloned().chain([name.to_owned()]).collect() };
         if let Some(fuel) = self.count(&field("fuel"), fuel.as_ref()) {
             limits.fuel = Fuel(fuel);
@@ -69,9 +69,19 @@ impl Checker<'_> {
             limits.call_time = self.duration(&field("call_time"), text).unwrap_or(limits.call_time);
         }
         limits.handles = handles.unwrap_or(limits.handles);
-        limits.table_elements = table_elements.unwrap_or(limits.table_elements);
+        limits.table_elements = self.table_elements(&field("table_elements"), *table_elements, limits.table_elements);
         limits.files = files.unwrap_or(limits.files);
+        limits.events = self.count(&field("events"), events.as_ref()).unwrap_or(limits.events);
         limits
+    }
+
+    /// More than what a pool of instances is made for would have no effect.
+    fn table_elements(&mut self, path: &[String], given: Option<u32>, usual: u32) -> u32 {
+        if let Some(given) = given.filter(|given| *given > MAX_TABLE_ELEMENTS) {
+            let problem = format!("{given} table elements are more than a component can have");
+            self.error(path, problem, format!("at most {MAX_TABLE_ELEMENTS} are possible, which is also the default"));
+        }
+        given.unwrap_or(usual)
     }
 
     /// Permissions as the grant takes them. What cannot be enforced is an error.

@@ -117,6 +117,15 @@ fn a_bad_duration_or_size() {
     expect("timeout: 5m", "timeout: 30", "30", "tasks.test.timeout", "`30` is not a duration", "write it like");
     expect("wall_time: 1h", "wall_time: 0s", "0s", "budget.wall_time", "the time is zero", "`30m`");
     expect("memory: 64MiB", "memory: lots", "lots", "agents.codemod.limits.memory", "`lots` is not a size", "`64MiB`");
+    expect("events: 20k", "events: few", "few", "agents.codemod.limits.events", "`few` is not a count", "`50G`");
+    expect(
+        "events: 20k",
+        "table_elements: 100001",
+        "100001",
+        "agents.codemod.limits.table_elements",
+        "100001 table elements are more than a component can have",
+        "at most 100000",
+    );
     expect("tokens: 2_000_000", "tokens: -1", "-1", "budget.tokens", "`-1` is not a count", "`500k`");
     expect(
         "money: 12.5",

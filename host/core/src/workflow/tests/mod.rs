@@ -33,7 +33,7 @@ checkpoints: { every: 10m, keep: 2, max_disk: 100MB }
 workspace: { root: ., caches: [target/] }
 agents:
   planner: { plugin: chunk-planner, config: { chunk: 30m } }
-  codemod: { plugin: codemod, limits: { memory: 64MiB, fuel: 1G }, max: 2 }
+  codemod: { plugin: codemod, limits: { memory: 64MiB, fuel: 1G, events: 20k }, max: 2 }
   tester:  { plugin: ./plugins/runner.wasm }
 strategies:
   patient: { plugin: retry-jitter, config: { longest: 10m } }
@@ -73,6 +73,7 @@ fn all_fields_arrive() {
     assert_eq!((change.agent.as_str(), change.attempts), ("codemod", 2));
     // Fuel: the task's own; memory: its agent's; time: the default of the workflow; handles: that of the host.
     assert_eq!((change.limits.fuel, change.limits.memory), (Fuel(2_000_000_000), Bytes(64 << 20)));
+    assert_eq!(change.limits.events, 20_000);
     assert_eq!((change.limits.time, change.limits.handles), (Duration::from_secs(1200), 1024));
     assert_eq!(change.recovery, [name("patient"), name("escalate")]);
 
