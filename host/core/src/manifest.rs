@@ -3,7 +3,7 @@
 //! The section is JSON, written by the SDK at build time. It is hostile until checked: unknown fields, unknown
 //! capabilities, bad names and absurd sizes are errors.
 
-use crate::grant::{FsPermissions, Permissions};
+use crate::grant::{FsPermissions, PatternError, Permissions, patterns};
 use crate::id::Name;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -147,6 +147,14 @@ pub enum ManifestError {
         /// The format found.
         found: u32,
     },
+    /// It asks for files in a way that nothing could fit.
+    #[error("the plugin `{plugin}` asks for files by a pattern that cannot be used: {source}; mend its `plugin.toml`")]
+    Pattern {
+        /// The plugin's name.
+        plugin: Name,
+        /// The pattern, and what is wrong with it.
+        source: PatternError,
+    },
     /// It was built against another interface.
     #[error(
         "the plugin `{plugin}` was built for the plugin interface {found}, and this host speaks {API}; rebuild it with a matching SDK"
@@ -180,6 +188,12 @@ impl Manifest {
         let manifest: Manifest = serde_json::from_slice(bytes)?;
         if !api_is_supported(&manifest.api) {
             return Err(ManifestError::Api { plugin: manifest.name, found: manifest.api.chars().take(40).collect() });
+        }
+        let asked = manifest.asked().fs.unwrap_or_default();
+        for list in [&asked.read, &asked.write] {
+            if let Err(source) = patterns(list) {
+                return Err(ManifestError::Pattern { plugin: manifest.name, source });
+            }
         }
         Ok(manifest)
     }
@@ -286,6 +300,20 @@ mod tests {
         for bad in ["", "0.1", "1.1.0", "x", "0.1.0.0"] {
             assert!(Manifest::parse(&sample(|m| m["api"] = bad.into())).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_file_pattern_that_cannot_be_used_is_named() {
+        for bad in ["../**", "/etc/*", "src/[", ""] {
+            let error =
+                Manifest::parse(&sample(|m| m["permissions"][0]["pattern"] = bad.into())).unwrap_err().to_string();
+            assert!(error.contains("`codemod`") && error.contains(&format!("`{bad}`")), "{error}");
+        }
+        let other = |m: &mut serde_json::Value| {
+            m["permissions"][0]["capability"] = "exec".into();
+            m["permissions"][0]["pattern"] = "cargo [".into();
+        };
+        assert!(Manifest::parse(&sample(other)).is_ok(), "only patterns of files are patterns");
     }
 
     #[test]
