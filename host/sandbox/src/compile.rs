@@ -5,6 +5,7 @@
 //! (see [`worker_main`]). It reads the component on standard input and writes machine code to standard output, which the
 //! parent has opened as a file, so that nothing of it passes through the host's memory.
 
+use crate::cache::Pending;
 use crate::engine::compiler_engine;
 use crate::error::PluginError;
 use crate::inspect::MAX_COMPONENT;
@@ -46,18 +47,23 @@ impl Default for CompileLimits {
 
 /// Exit code of a compiler that refused its input; the reason is on standard error.
 const REFUSED: u8 = 65;
+/// Exit code of a compiler whose machine code has more bytes than it may.
+const TOO_LARGE: u8 = 66;
+/// Exit code of a compiler that could not write its machine code; the reason is on standard error.
+const UNWRITTEN: u8 = 67;
 /// The most bytes of the compiler's complaints that are read.
 const MAX_COMPLAINT: u64 = 4 << 10;
 
-/// Compiles `component` into `output`.
+/// Compiles `component` into `output`, a new file of the cache.
 ///
 /// # Errors
-/// [`PluginError::Compile`], [`PluginError::CompileLimit`], [`PluginError::Worker`].
+/// [`PluginError::Compile`], [`PluginError::CompileLimit`], [`PluginError::CodeTooLarge`], [`PluginError::Cache`],
+/// [`PluginError::Worker`].
 pub(crate) async fn compile(
     worker: &CompileWorker,
     limits: CompileLimits,
     component: &[u8],
-    output: File,
+    (pending, output): (&Pending, File),
 ) -> Result<(), PluginError> {
     let worker_error = |source| PluginError::Worker { program: worker.program.clone(), source };
     let mut child = tokio::process::Command::new(&worker.program)
@@ -91,11 +97,12 @@ pub(crate) async fn compile(
     // Dropping the child at the time-out kills it.
     let Ok(((), complaint, status)) = tokio::time::timeout(limits.time, work).await else { return Err(exceeded) };
     let status = status.map_err(worker_error)?;
-    match status.code() {
-        Some(0) => Ok(()),
-        Some(code) if code == i32::from(REFUSED) => {
-            Err(PluginError::Compile(String::from_utf8_lossy(&complaint).trim().chars().take(1000).collect()))
-        }
+    let reason = || String::from_utf8_lossy(&complaint).trim().chars().take(1000).collect();
+    match status.code().map(u8::try_from) {
+        Some(Ok(0)) => Ok(()),
+        Some(Ok(REFUSED)) => Err(PluginError::Compile(reason())),
+        Some(Ok(TOO_LARGE)) => Err(PluginError::CodeTooLarge { limit: limits.output }),
+        Some(Ok(UNWRITTEN)) => Err(pending.cannot_write(&reason())),
         // Killed by a limit, or aborted because memory was refused.
         _ => Err(exceeded),
     }
@@ -105,19 +112,31 @@ pub(crate) async fn compile(
 pub fn worker_main(args: &[String]) -> ExitCode {
     match work(args) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
+        Err(Stop { code, reason }) => {
             // Nobody is left to tell when standard error is gone.
             drop(std::io::stderr().write_all(reason.as_bytes()));
-            ExitCode::from(REFUSED)
+            ExitCode::from(code)
         }
     }
 }
 
-fn work(args: &[String]) -> Result<(), String> {
+/// Why the compiler process ends without machine code.
+struct Stop {
+    code: u8,
+    reason: String,
+}
+
+impl From<String> for Stop {
+    fn from(reason: String) -> Self {
+        Self { code: REFUSED, reason }
+    }
+}
+
+fn work(args: &[String]) -> Result<(), Stop> {
     let number = |i: usize| {
         args.get(i)
             .and_then(|a| a.parse::<u64>().ok())
-            .ok_or("this process compiles plugins; it is started by longhaul")
+            .ok_or_else(|| "this process compiles plugins; it is started by longhaul".to_owned())
     };
     let (seconds, memory, output) = (number(0)?, number(1)?, number(2)?);
     for (resource, limit) in [
@@ -135,5 +154,11 @@ fn work(args: &[String]) -> Result<(), String> {
     read.map_err(|e| e.to_string())?;
     let engine = compiler_engine().map_err(|e| format!("{e:#}"))?;
     let code = engine.precompile_component(&component).map_err(|e| format!("{e:#}"))?;
-    std::io::stdout().write_all(&code).map_err(|e| e.to_string())
+    // Told here, because the kernel would end the process at the limit without a word.
+    if code.len() as u64 > output {
+        return Err(Stop { code: TOO_LARGE, reason: String::new() });
+    }
+    let mut stdout = std::io::stdout();
+    let written = stdout.write_all(&code).and_then(|()| stdout.flush());
+    written.map_err(|e| Stop { code: UNWRITTEN, reason: e.to_string() })
 }

@@ -91,6 +91,12 @@ pub enum PluginError {
         /// Bytes of memory allowed.
         memory: u64,
     },
+    /// Its machine code is larger than the host keeps.
+    #[error("it compiles to more than {limit} bytes of machine code; a plugin that large is not run")]
+    CodeTooLarge {
+        /// Bytes of machine code allowed.
+        limit: u64,
+    },
     /// The compiler refused it.
     #[error("it does not compile: {0}")]
     Compile(String),

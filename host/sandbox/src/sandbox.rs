@@ -138,7 +138,7 @@ impl Sandbox {
             // What an earlier version left, or a disk damaged, is compiled anew.
             Cached::Unusable(_) | Cached::Absent => {
                 let (pending, file) = inner.cache.create(&digest)?;
-                compile(&inner.worker, inner.compile, component, file).await?;
+                compile(&inner.worker, inner.compile, component, (&pending, file)).await?;
                 pending.commit()?;
                 match inner.cache.load(&inner.engine, &digest)? {
                     Cached::Ready(compiled) => compiled,

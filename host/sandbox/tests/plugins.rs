@@ -3,7 +3,7 @@
 
 mod support;
 
-use longhaul_sandbox::{CompileLimits, PluginError, Sandbox, inspect};
+use longhaul_sandbox::{CompileLimits, CompileWorker, PluginError, Sandbox, SandboxConfig, inspect};
 use std::fmt::Write;
 use std::time::Duration;
 use support::{Attempt, guests, limits, output, run, sandbox};
@@ -33,6 +33,11 @@ fn manifests_have_to_be_there_once_and_to_fit() {
     let component = guests::with_section(agent.clone(), "longhaul:manifest", older.as_bytes());
     let text = inspect(&component).unwrap_err().to_string();
     assert!(text.contains("0.0.9") && text.contains("0.1.0"), "{text}");
+    let greedy = r#"{"manifest":1,"kind":"agent","name":"x","version":"1","api":"0.1.0",
+        "permissions":[{"capability":"fs.read","pattern":"../**","reason":"to look around"}]}"#;
+    let component = guests::with_section(agent.clone(), "longhaul:manifest", greedy.as_bytes());
+    let text = inspect(&component).unwrap_err().to_string();
+    assert!(text.contains("`../**` is not a file pattern"), "{text}");
     let huge = guests::with_section(agent, "longhaul:manifest", &vec![b' '; 300 << 10]);
     assert!(matches!(inspect(&huge), Err(PluginError::Manifest(_))));
 }
@@ -128,6 +133,31 @@ fn damage_is_an_error_or_harmless_and_never_a_crash() {
             output(&sandbox.run_agent(&good, Attempt::mode("good", limits()).job).await);
         }
     });
+}
+
+#[test]
+fn machine_code_that_cannot_be_kept_is_told_for_what_it_is() {
+    let cache = tempfile::tempdir().unwrap();
+    let good = guests::built("hostile");
+    let load = |change: &dyn Fn(&mut SandboxConfig)| {
+        let mut config = support::config();
+        config.cache = cache.path().join("components");
+        change(&mut config);
+        run(Sandbox::new(config).unwrap().load(&good)).err().unwrap()
+    };
+    // A disk that is full.
+    let error = load(&|config| {
+        let compiler = config.worker.program.display().to_string();
+        let script = format!("exec '{compiler}' \"$@\" > /dev/full");
+        config.worker =
+            CompileWorker { program: "/bin/sh".into(), args: vec!["-c".to_owned(), script, "sh".to_owned()] };
+    });
+    let PluginError::Cache { path, reason } = &error else { panic!("{error:?}") };
+    assert!(path.starts_with(cache.path()) && reason.contains("No space left on device"), "{error}");
+    let error = load(&|config| config.compile.output = 10_000);
+    assert!(matches!(error, PluginError::CodeTooLarge { limit: 10_000 }), "{error:?}");
+    let left: Vec<_> = std::fs::read_dir(cache.path().join("components")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 /// A component whose single function keeps an optimising compiler busy: many variables, all of them alive across
