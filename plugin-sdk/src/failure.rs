@@ -1,6 +1,6 @@
 //! How a task ends badly. The kind decides how it is recovered, so choose it with care.
 
-use std::{fmt, io};
+use std::{fmt, io, time::Duration};
 
 use serde::Serialize;
 
@@ -15,15 +15,17 @@ pub struct Failure {
     pub kind: FailureKind,
     /// One sentence for a person: what failed, on what, and what to do.
     pub message: String,
-    /// More for machines.
+    /// More for machines. The host keeps at most 64 KiB of it.
     pub detail: Option<serde_json::Value>,
+    /// How long to wait before the next attempt, where a service told.
+    pub retry_after: Option<Duration>,
 }
 
 macro_rules! constructors {
     ($($(#[$doc:meta])* $name:ident => $kind:ident;)+) => {
         impl Failure {
             $($(#[$doc])* pub fn $name(message: impl Into<String>) -> Self {
-                Self { kind: FailureKind::$kind, message: message.into(), detail: None }
+                Self { kind: FailureKind::$kind, message: message.into(), detail: None, retry_after: None }
             })+
         }
     };
@@ -55,6 +57,13 @@ impl Failure {
     #[must_use]
     pub fn with_detail(mut self, detail: impl Serialize) -> Self {
         self.detail = serde_json::to_value(detail).ok();
+        self
+    }
+
+    /// Says how long to wait before the next attempt; the strategy `retry-jitter` waits that long at least.
+    #[must_use]
+    pub fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
         self
     }
 
@@ -98,13 +107,7 @@ impl From<Error> for Failure {
             Error::Invalid(_) => Self::invalid_input(message),
             Error::Exhausted(_) => Self::exhausted(message),
             Error::TimedOut(_) => Self::timed_out(message),
-            Error::RateLimited(wait) => {
-                let failure = Self::rate_limited(message);
-                match wait {
-                    Some(wait) => failure.with_detail(serde_json::json!({ "retry_after_ms": wait.as_millis() as u64 })),
-                    None => failure,
-                }
-            }
+            Error::RateLimited(wait) => Self { retry_after: wait, ..Self::rate_limited(message) },
             Error::Failed(_) => Self::transient(message),
             Error::Unavailable(_) | Error::Cancelled => Self::fatal(message),
         }
@@ -113,7 +116,12 @@ impl From<Error> for Failure {
 
 impl From<Failure> for WitFailure {
     fn from(failure: Failure) -> Self {
-        Self { kind: failure.kind, message: failure.message, detail: failure.detail.map(|detail| detail.to_string()) }
+        Self {
+            kind: failure.kind,
+            message: failure.message,
+            detail: failure.detail.map(|detail| detail.to_string()),
+            retry_after: failure.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+        }
     }
 }
 
@@ -143,9 +151,8 @@ mod tests {
 
     #[test]
     fn the_wait_that_a_service_asked_for_is_handed_on() {
-        let wait = std::time::Duration::from_millis(1500);
-        let failure = Failure::from(Error::RateLimited(Some(wait)));
+        let failure = Failure::from(Error::RateLimited(Some(Duration::from_millis(1500))));
         assert_eq!(failure.kind, FailureKind::RateLimited);
-        assert_eq!(failure.detail, Some(serde_json::json!({ "retry_after_ms": 1500 })));
+        assert_eq!(WitFailure::from(failure).retry_after, Some(1500));
     }
 }

@@ -9,9 +9,15 @@ use longhaul_core::attempt::{AttemptReport, Job, Outcome, Usage};
 use longhaul_core::digest::Digest;
 use longhaul_core::incident::{IncidentClass, Problem};
 use serde_json::{Value, json};
+use std::time::Duration;
 
-/// The most bytes of JSON that a task may put out.
-const MAX_OUTPUT: usize = 4 << 20;
+/// The most bytes of JSON that a task may put out or hand over. As a value in the host's memory it can be fifty times as
+/// large.
+const MAX_OUTPUT: usize = 1 << 20;
+/// The most bytes of JSON in a failure's detail.
+const MAX_DETAIL: usize = 64 << 10;
+/// The most bytes of a longer detail that are kept, as text.
+const KEPT_DETAIL: usize = 4 << 10;
 
 /// Runs an attempt on the calling thread, which is one of the guests'.
 pub(crate) async fn run(inner: &Inner, plugin: &Plugin, job: Job) -> AttemptReport {
@@ -76,16 +82,35 @@ fn from_wit(result: Result<wit::Outcome, wit::Failure>) -> Result<Outcome, Probl
                 wit::FailureKind::Exhausted => IncidentClass::Exhausted,
                 wit::FailureKind::InvalidInput | wit::FailureKind::Fatal => IncidentClass::Fatal,
             };
-            let detail = failure.detail.and_then(|text| parse(&text).ok()).unwrap_or(Value::Null);
             let message: String = failure.message.chars().take(4_000).collect();
-            Err(Problem::new(class, message).with_evidence(json!({ "detail": detail })))
+            let problem = Problem::new(class, message).with_evidence(evidence(failure.detail.as_deref()));
+            Err(Problem { retry_after: failure.retry_after.map(Duration::from_millis), ..problem })
         }
+    }
+}
+
+/// What a failure's detail is as evidence. Of one that is too long the beginning is kept as it was written.
+fn evidence(detail: Option<&str>) -> Value {
+    match detail {
+        None => json!({ "detail": null }),
+        Some(text) if text.len() > MAX_DETAIL => {
+            let note = format!(
+                "the detail had {} bytes, more than the {MAX_DETAIL} that a failure may have; this is its beginning",
+                text.len()
+            );
+            json!({ "detail": &text[..text.floor_char_boundary(KEPT_DETAIL)], "detail_cut": note })
+        }
+        Some(text) => json!({ "detail": serde_json::from_str(text).unwrap_or(Value::Null) }),
     }
 }
 
 fn parse(text: &str) -> Result<Value, Problem> {
     if text.len() > MAX_OUTPUT {
-        return Err(bad_output(&format!("it has {} bytes, more than {MAX_OUTPUT}", text.len())));
+        return Err(bad_output(&format!(
+            "it has {} bytes of JSON, more than the {MAX_OUTPUT} (1 MiB) that an output or a state may have; write what is \
+             large to a file and put out its path",
+            text.len()
+        )));
     }
     serde_json::from_str(text).map_err(|e| bad_output(&format!("it is not JSON: {e}")))
 }

@@ -89,6 +89,12 @@ fn light(attempt: &Attempt, max: usize) {
     assert!(weight <= max, "the record weighs {weight} bytes");
 }
 
+/// Room for a guest to make something large.
+fn fat(limits: &mut Limits) {
+    limits.memory = Bytes(128 << 20);
+    limits.fuel = Fuel(3_000_000_000);
+}
+
 fn within_log_budget(attempt: &Attempt, _: &Value) {
     let (bytes, limit) = (attempt.record.log_bytes(), limits().log.0 as usize);
     assert!(bytes <= limit + 1_000, "{bytes} bytes of log");
@@ -96,7 +102,7 @@ fn within_log_budget(attempt: &Attempt, _: &Value) {
 }
 
 fn cases() -> Vec<Case> {
-    use IncidentClass::{Fatal, Timeout, Trap};
+    use IncidentClass::{Fatal, RateLimited, Timeout, Trap, Validation};
     let mut cases = vec![
         case("good", completes(|_, output| assert!(output["names"].to_string().contains("out.txt"), "{output}"))),
         case("random", completes(|_, output| assert!(output["seed"].is_string()))),
@@ -116,6 +122,24 @@ fn cases() -> Vec<Case> {
     cases.push(case("output-monstrous", exhausted("call-bytes", "raise `limits.call_bytes`")).with(|l| {
         l.memory = Bytes(256 << 20);
         l.fuel = Fuel(3_000_000_000);
+    }));
+    cases.push(
+        case("output-fat", ends(Fatal, "more than the 1048576 (1 MiB) that an output or a state may have")).with(fat),
+    );
+    cases.push(
+        case("detail-fat", |_, report| {
+            let problem = problem(report);
+            assert_eq!((problem.class, &*problem.message), (Validation, "the work is not good enough"));
+            let evidence = problem.evidence.to_string();
+            assert!(evidence.len() < 10_000, "{} bytes of evidence", evidence.len());
+            assert!(problem.evidence["detail"].as_str().is_some_and(|text| text.starts_with("[0,0")), "{evidence}");
+            assert!(problem.evidence["detail_cut"].to_string().contains("2000001 bytes"), "{evidence}");
+        })
+        .with(fat),
+    );
+    cases.push(case("rate-limited", |_, report| {
+        assert_eq!(problem(report).class, RateLimited);
+        assert_eq!(problem(report).retry_after, Some(Duration::from_millis(90_500)));
     }));
     cases.push(
         case("sleep", ends(Timeout, "raise `limits.call_time`")).with(|l| l.call_time = Duration::from_millis(100)),

@@ -95,6 +95,22 @@ fn each_mode_of_the_strategy_has_a_case() {
 }
 
 #[test]
+fn a_service_that_asks_to_wait_is_given_that_long() {
+    let sandbox = sandbox();
+    run(async {
+        let agent = sandbox.load(&guests::built("hostile")).await.unwrap();
+        let retry = sandbox.load(&guests::bundled("retry-jitter")).await.unwrap();
+        let report = sandbox.run_agent(&agent, Attempt::mode("rate-limited", limits()).job).await;
+        let mut situation = situation("unused");
+        situation.incident.problem = support::problem(&report).clone();
+        situation.config = json!({ "base": "1ms" });
+        let decision = sandbox.decide(&retry, situation, Arc::new(Record::default())).await;
+        let Ok(Some(Decision::Retry { after })) = decision else { panic!("{decision:?}") };
+        assert!((90_500..=90_501).contains(&after.as_millis()), "{after:?}");
+    });
+}
+
+#[test]
 fn each_kind_of_plugin_does_its_own_work_only() {
     let sandbox = sandbox();
     run(async {

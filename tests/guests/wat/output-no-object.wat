@@ -10,6 +10,6 @@
   (data (i32.const 64) "[1]")
   ;; At 16: ok, completed, and where the text is.
   (func (export "longhaul:plugin/work@0.1.0#run") (param i32) (result i32)
-    (i32.store (i32.const 24) (i32.const 64))
-    (i32.store (i32.const 28) (i32.const 3))
+    (i32.store (i32.const 28) (i32.const 64))
+    (i32.store (i32.const 32) (i32.const 3))
     (i32.const 16)))

@@ -18,6 +18,14 @@ pub fn built(name: &str) -> Vec<u8> {
         .unwrap_or_else(|e| panic!("{}: {e}; build the test guests with `cargo xtask plugins`", path.display()))
 }
 
+/// A bundled plugin.
+pub fn bundled(name: &str) -> Vec<u8> {
+    let folder = std::env::var_os("LONGHAUL_PLUGINS").map_or_else(|| root().join("target/plugins"), PathBuf::from);
+    let path = folder.join(format!("{name}.wasm"));
+    std::fs::read(&path)
+        .unwrap_or_else(|e| panic!("{}: {e}; build the plugins with `cargo xtask plugins`", path.display()))
+}
+
 /// The names of all texts.
 pub fn texts() -> Vec<String> {
     let entries = std::fs::read_dir(root().join("tests/guests/wat")).unwrap();

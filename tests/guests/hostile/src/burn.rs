@@ -94,3 +94,18 @@ pub(crate) fn output_huge(_: &Input) -> Result<Value, Failure> {
 pub(crate) fn output_monstrous(_: &Input) -> Result<Value, Failure> {
     Ok(json!({ "text": "x".repeat(20 << 20) }))
 }
+
+/// A text that is many times as large in a host that reads it.
+pub(crate) fn output_fat(_: &Input) -> Result<Value, Failure> {
+    Ok(json!({ "lists": vec![Value::Array(Vec::new()); 700_000] }))
+}
+
+/// The same for those who keep what a failure tells.
+pub(crate) fn detail_fat(_: &Input) -> Result<Value, Failure> {
+    Err(Failure::validation("the work is not good enough").with_detail(vec![0; 1_000_000]))
+}
+
+/// Says that a service asked to wait.
+pub(crate) fn rate_limited(_: &Input) -> Result<Value, Failure> {
+    Err(Failure::rate_limited("the service is busy").with_retry_after(Duration::from_millis(90_500)))
+}
