@@ -16,6 +16,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const KEPT_DENIALS: usize = 10;
 /// Longest log line in bytes.
 const MAX_LINE: usize = 8 << 10;
+/// Bytes of text that an event may bring into the record, on average over all events of an attempt.
+const TEXT_OF_AN_EVENT: u64 = 64;
+/// Bytes of text that every attempt may bring into the record, however few events it may make.
+const LEAST_TEXT: u64 = 1 << 20;
 
 /// Why an event was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +30,9 @@ pub(crate) enum AuditError {
     /// The attempt made more events than it may.
     #[error("the attempt made more than {0} recorded host calls")]
     TooMany(u64),
+    /// The attempt's events are too long.
+    #[error("the paths and other texts of the attempt's recorded host calls have more than {0}")]
+    TooLong(Bytes),
 }
 
 /// What is known about an action beside its number.
@@ -75,6 +82,8 @@ impl Deed {
 pub(crate) struct Audit {
     recorder: Arc<dyn Recorder>,
     max_events: u64,
+    /// Bytes of all texts in actions and progress; log lines have a budget of their own.
+    max_text: u64,
     log_budget: u64,
     /// Whether `state.failure` is set, for those who ask at every call.
     failed: AtomicBool,
@@ -85,6 +94,7 @@ pub(crate) struct Audit {
 struct State {
     actions: u64,
     events: u64,
+    text: u64,
     denials: u64,
     kept: Vec<Action>,
     log_bytes: u64,
@@ -97,6 +107,7 @@ impl Audit {
         Arc::new(Self {
             recorder,
             max_events,
+            max_text: max_events.saturating_mul(TEXT_OF_AN_EVENT).max(LEAST_TEXT),
             log_budget: log_budget.0,
             failed: AtomicBool::new(false),
             state: Mutex::default(),
@@ -123,14 +134,13 @@ impl Audit {
                 ActionResult::Failed { error } => ActionResult::Failed { error: bounded(error) },
             },
         };
-        if action.is_denied() {
-            state.denials += 1;
-            if state.kept.len() < KEPT_DENIALS {
-                state.kept.push(action.clone());
-            }
-        }
+        let denied = action.is_denied();
+        let kept = (denied && state.kept.len() < KEPT_DENIALS).then(|| action.clone());
         self.event(&mut state, AttemptEvent::Action(action))?;
+        // Counted only now: what the record did not take is not in its numbers either.
         state.actions += 1;
+        state.denials += u64::from(denied);
+        state.kept.extend(kept);
         Ok(())
     }
 
@@ -182,14 +192,18 @@ impl Audit {
         if let Some(failure) = &state.failure {
             return Err(failure.clone());
         }
+        let text = state.text.saturating_add(text_of(&event));
         let taken = if state.events >= self.max_events {
             Err(AuditError::TooMany(self.max_events))
+        } else if text > self.max_text {
+            Err(AuditError::TooLong(Bytes(self.max_text)))
         } else {
             self.recorder.record(event).map_err(AuditError::from)
         };
         match taken {
             Ok(()) => {
                 state.events += 1;
+                state.text = text;
                 Ok(())
             }
             Err(error) => {
@@ -204,6 +218,23 @@ impl Audit {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Bytes of the texts of an event that a guest can make long.
+fn text_of(event: &AttemptEvent) -> u64 {
+    let length = match event {
+        AttemptEvent::Action(action) => {
+            let result = match &action.result {
+                ActionResult::Ok => 0,
+                ActionResult::Denied { reason, grant } => reason.len() + grant.len(),
+                ActionResult::Failed { error } => error.len(),
+            };
+            action.resource.len() + action.detail.len() + result
+        }
+        AttemptEvent::Progress { note, .. } => note.len(),
+        AttemptEvent::Log { .. } => 0,
+    };
+    length as u64
 }
 
 /// A text of a record that a guest may have written: a path or a link's target has no length of its own.
@@ -272,5 +303,18 @@ mod tests {
             audit.action(deed()).unwrap();
         }
         assert!(matches!(audit.action(deed()), Err(AuditError::TooMany(5))));
+    }
+
+    #[test]
+    fn few_events_with_long_texts_are_bounded_too() {
+        let recorder = Arc::new(Fragile(Mutex::default(), usize::MAX));
+        let audit = Audit::new(recorder.clone(), 100_000, Bytes(100));
+        let long = || Deed::new(Capability::Fs, "open", "x".repeat(20_000)).detail("y".repeat(20_000));
+        let error = (0..100_000).find_map(|_| audit.action(long()).err()).unwrap();
+        assert!(matches!(error, AuditError::TooLong(Bytes(6_400_000))), "{error}");
+        assert!((100..400).contains(&recorder.0.lock().unwrap().len()));
+        // What ordinary agents record is far below: paths of 64 bytes in each of the events that they may make.
+        let audit = Audit::new(Arc::new(Fragile(Mutex::default(), usize::MAX)), 100_000, Bytes(100));
+        assert!((0..100_000).all(|_| audit.action(Deed::new(Capability::Fs, "open", "x".repeat(60))).is_ok()));
     }
 }

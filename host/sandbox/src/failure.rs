@@ -19,6 +19,11 @@ pub(crate) fn audit_problem(error: &AuditError) -> Problem {
         AuditError::Record(_) => Problem::new(IncidentClass::Fatal, error.to_string()),
         AuditError::TooMany(_) => Problem::new(IncidentClass::Exhausted, format!("{error}; raise `limits.events`"))
             .with_evidence(json!({ "limit": "events" })),
+        AuditError::TooLong(_) => Problem::new(
+            IncidentClass::Exhausted,
+            format!("{error}; raise `limits.events`, which allows 64 bytes for each of them"),
+        )
+        .with_evidence(json!({ "limit": "record-text" })),
     }
 }
 

@@ -184,7 +184,7 @@ fn flooding() -> Vec<Case> {
         case("log-huge", completes(|attempt, _| light(attempt, 20_000))),
         case("log-many", completes(within_log_budget)),
         case("stderr-huge", completes(within_log_budget)),
-        case("progress-endless", events()),
+        case("progress-endless", exhausted("record-text", "raise `limits.events`")),
         case("stat-endless", events()),
         case("clock-endless", events()),
         case("usage-endless", events()),
@@ -195,6 +195,11 @@ fn flooding() -> Vec<Case> {
                 light(attempt, 150_000);
             }),
         ),
+        case("names-endless", |attempt, report| {
+            exhausted("record-text", "raise `limits.events`")(attempt, report);
+            // 64 bytes for each of 20 000 events, and what the events are in beside their texts.
+            light(attempt, 2 << 20);
+        }),
         case("files-open", kept("quota", 50)),
         case("folders-open", kept("quota", 50)),
         case("listings-open", exhausted("handles", "limit of 50")),

@@ -86,6 +86,15 @@ pub(crate) fn detail_huge(_: &Input) -> Result<Value, Failure> {
     Ok(probe.report())
 }
 
+/// Few calls, each with a name as long as a record takes.
+pub(crate) fn names_endless(_: &Input) -> Result<Value, Failure> {
+    let root = root().map_err(failed)?;
+    let long = format!("../{}", "x".repeat(4_000));
+    loop {
+        drop(open(&root, &long));
+    }
+}
+
 /// Keeps what `make` makes until it fails.
 fn keep_all<T>(mut make: impl FnMut() -> Result<T, ErrorCode>) -> Value {
     let mut kept = Vec::new();

@@ -67,6 +67,7 @@ const MODES: &[(&str, Mode)] = &[
     ("clock-endless", flood::clock_endless),
     ("usage-endless", flood::usage_endless),
     ("detail-huge", flood::detail_huge),
+    ("names-endless", flood::names_endless),
     ("files-open", flood::files_open),
     ("folders-open", flood::folders_open),
     ("listings-open", flood::listings_open),
