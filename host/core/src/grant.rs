@@ -247,15 +247,23 @@ impl Grant {
     /// # Errors
     /// As [`Grant::check_fs`].
     pub fn check_folder(&self, path: &StagePath) -> Result<(), Denial> {
-        let seen = |layer: &Layer| {
-            layer.has_read
-                && (path.is_root()
-                    || layer.read.is_match(path.as_str())
-                    || layer.permissions.fs.as_ref().is_some_and(|fs| {
-                        fs.read.iter().chain(&fs.write).any(|pattern| leads_to(path.as_str(), pattern))
-                    }))
-        };
-        match self.layers.iter().find(|layer| !seen(layer)) {
+        self.check_layers(path, |layer| {
+            layer.has_read && (layer.read.is_match(path.as_str()) || layer.is_on_the_way(path))
+        })
+    }
+
+    /// Whether a path may lead through the folder `path`: something that may be read or written can be below it.
+    ///
+    /// # Errors
+    /// As [`Grant::check_fs`].
+    pub fn check_way(&self, path: &StagePath) -> Result<(), Denial> {
+        self.check_layers(path, |layer| {
+            layer.read.is_match(path.as_str()) || layer.write.is_match(path.as_str()) || layer.is_on_the_way(path)
+        })
+    }
+
+    fn check_layers(&self, path: &StagePath, allows: impl Fn(&Layer) -> bool) -> Result<(), Denial> {
+        match self.layers.iter().find(|layer| !allows(layer)) {
             None if !self.layers.is_empty() => Ok(()),
             withheld => Err(self.fs_denial(path, FsAccess::Read, withheld.map(|l| l.party))),
         }
@@ -276,6 +284,14 @@ impl Grant {
             },
             reason: format!("{verb} it is not covered by {party}"),
         }
+    }
+}
+
+impl Layer {
+    /// Whether the folder `path` lies on the way to what some pattern names.
+    fn is_on_the_way(&self, path: &StagePath) -> bool {
+        let mut patterns = self.permissions.fs.iter().flat_map(|fs| fs.read.iter().chain(&fs.write));
+        path.is_root() || patterns.any(|pattern| leads_to(path.as_str(), pattern))
     }
 }
 
@@ -380,6 +396,15 @@ mod tests {
         for hidden in [".git", "src/net/tls", "secrets"] {
             assert!(grant.check_folder(&path(hidden)).is_err(), "{hidden}");
         }
+    }
+
+    #[test]
+    fn folders_on_the_way_to_what_may_only_be_written_can_be_passed_and_not_seen() {
+        let grant = Grant::new([(Party::Task, permissions(&[], &["out/*.txt", "drop/**"]))]).unwrap();
+        for way in ["", "out", "drop", "drop/deep"] {
+            assert!(grant.check_way(&path(way)).is_ok() && grant.check_folder(&path(way)).is_err(), "{way}");
+        }
+        assert!(grant.check_way(&path("secrets")).is_err());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! function of the attempt's name, so that a replay draws the same.
 
 use crate::audit::{Audit, Deed};
+use crate::meter::Bill;
 use longhaul_core::clock::Clock;
 use longhaul_core::digest::{Digest, Hasher};
 use longhaul_core::grant::Capability;
@@ -59,11 +60,12 @@ pub(crate) struct SeededRandom {
     counter: u64,
     block: [u8; 32],
     used: usize,
+    bill: Bill,
 }
 
 impl SeededRandom {
-    pub(crate) fn new(seed: Digest) -> Self {
-        Self { seed, counter: 0, block: [0; 32], used: 32 }
+    pub(crate) fn new(seed: Digest, bill: Bill) -> Self {
+        Self { seed, counter: 0, block: [0; 32], used: 32, bill }
     }
 
     /// The first bytes as a number, for seeds that are numbers themselves.
@@ -102,6 +104,7 @@ impl TryRng for SeededRandom {
     }
 
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        self.bill.add(bytes.len());
         bytes.fill_with(|| self.byte());
         Ok(())
     }

@@ -51,25 +51,27 @@ impl Guest {
     pub(crate) fn new(config: GuestConfig) -> Self {
         let GuestConfig { limits, grant, stage, recorder, clock, seed } = config;
         let audit = Audit::new(recorder, limits.events, limits.log);
+        let meter = Meter::new(&limits);
+        let bill = || meter.bill();
         let recorded = RecordedClock::new(Arc::clone(&clock), Arc::clone(&audit));
-        let stderr = Output::new("stderr", Arc::clone(&audit));
+        let stderr = Output::new("stderr", Arc::clone(&audit), bill());
         // No environment, no arguments, no standard input, no network: nothing is inherited, and WASI denies sockets by
         // default. What is set here only replaces the real clocks and random numbers.
         let wasi = WasiCtx::builder()
-            .stdout(Output::new("stdout", Arc::clone(&audit)))
+            .stdout(Output::new("stdout", Arc::clone(&audit), bill()))
             .stderr(stderr.clone())
             .wall_clock(recorded.clone())
             .monotonic_clock(recorded)
-            .secure_random(SeededRandom::new(seed))
-            .insecure_random(SeededRandom::new(Digest::of(seed.as_bytes())))
+            .secure_random(SeededRandom::new(seed, bill()))
+            .insecure_random(SeededRandom::new(Digest::of(seed.as_bytes()), bill()))
             .insecure_random_seed(SeededRandom::first(&seed))
             .max_random_size(MAX_RANDOM)
             .build();
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles as usize * 3 + SPARE_HANDLES);
         let max_read = usize::try_from(limits.call_bytes.0.min(MAX_READ)).unwrap_or(usize::MAX);
-        let fs = FsContext::new(stage, grant, Arc::clone(&audit), max_read, limits.handles);
-        Self { wasi, table, fs, meter: Meter::new(&limits), audit, stderr, began: clock.now(), clock, limits }
+        let fs = FsContext::new(stage, grant, Arc::clone(&audit), bill(), max_read, limits.handles);
+        Self { wasi, table, fs, meter, audit, stderr, began: clock.now(), clock, limits }
     }
 
     fn files(&mut self) -> FsView<'_> {

@@ -15,7 +15,7 @@ impl types::Host for Guest {}
 
 impl logging::Host for Guest {
     fn log(&mut self, level: logging::Level, message: String) -> wasmtime::Result<()> {
-        self.meter.charge_call(message.len() as u64);
+        self.meter.charge_call(message.len());
         let level = match level {
             logging::Level::Trace => LogLevel::Trace,
             logging::Level::Debug => LogLevel::Debug,
@@ -29,7 +29,7 @@ impl logging::Host for Guest {
 
 impl context::Host for Guest {
     fn progress(&mut self, done: u64, total: Option<u64>, note: String) -> wasmtime::Result<()> {
-        self.meter.charge_call(note.len() as u64);
+        self.meter.charge_call(note.len());
         Ok(self.audit.progress(done, total, &note)?)
     }
 
@@ -73,7 +73,7 @@ impl Guest {
         line: String,
         granted: impl Fn(&Permissions) -> bool,
     ) -> wasmtime::Result<Result<T, types::Error>> {
-        self.meter.charge_call(resource.len() as u64);
+        self.meter.charge_call(resource.len());
         let resource: String = resource.chars().take(500).collect();
         let withheld = self.grant().layers().find(|(_, p)| !granted(p)).map(|(party, _)| party);
         if let Some(party) = withheld.or_else(|| self.grant().layers().next().is_none().then_some(Party::Task)) {

@@ -1,8 +1,9 @@
 //! What an attempt uses, while it uses it: memory, tables, instances, host calls.
 //!
 //! Fuel counts guest instructions only, so host calls are charged in the same unit: each costs [`CALL_FUEL`], and each
-//! byte that a guest hands over costs one more. The charge is collected by the host functions and taken when the call
-//! returns to the guest; since it depends on nothing but the calls made, fuel stays exact from replay to replay.
+//! byte that a guest hands over (to a file, a link, the log, a path) or draws as random numbers costs one more. The charge is
+//! collected on a [`Bill`] by the host functions and what they work on, and taken when the call returns to the guest; since it
+//! depends on nothing but the calls made, fuel stays exact from replay to replay.
 //!
 //! What is *not* limited here: the time that one host call takes (see `run.rs`), and the bytes that a guest lifts into
 //! one call (wasmtime's own `hostcall_fuel`).
@@ -14,7 +15,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::{CallHook, ResourceLimiter, StoreContextMut, Trap};
 
 /// Fuel that a host call costs.
-pub(crate) const CALL_FUEL: u64 = 1_000;
+pub(crate) const CALL_FUEL: usize = 1_000;
+
+/// What the host call under way costs so far. Files, outputs and random numbers hold a handle of it, because bytes come to
+/// them by ways that do not pass the meter.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Bill(Arc<AtomicU64>);
+
+impl Bill {
+    /// Adds bytes.
+    pub(crate) fn add(&self, bytes: usize) {
+        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Takes what is on it.
+    fn take(&self) -> u64 {
+        // Most ways out of a host call find nothing, and need no write then.
+        if self.0.load(Ordering::Relaxed) == 0 { 0 } else { self.0.swap(0, Ordering::Relaxed) }
+    }
+}
 
 /// The meter of one attempt.
 pub(crate) struct Meter {
@@ -23,7 +42,7 @@ pub(crate) struct Meter {
     memory_limit: u64,
     tables: u64,
     tables_limit: u64,
-    charge: u64,
+    bill: Bill,
     /// Host calls under way: more than one where a call lets the guest make room for its result, and the guest calls
     /// back into the runtime while it does.
     depth: u32,
@@ -51,7 +70,7 @@ impl Meter {
             memory_limit: limits.memory.0,
             tables: 0,
             tables_limit: u64::from(limits.table_elements),
-            charge: 0,
+            bill: Bill::default(),
             depth: 0,
             fuel_limit: limits.fuel.0,
             fuel_left: limits.fuel.0,
@@ -61,8 +80,13 @@ impl Meter {
     }
 
     /// Adds a host call that carries `bytes` to the bill.
-    pub(crate) fn charge_call(&mut self, bytes: u64) {
-        self.charge = self.charge.saturating_add(CALL_FUEL).saturating_add(bytes);
+    pub(crate) fn charge_call(&self, bytes: usize) {
+        self.bill.add(CALL_FUEL + bytes);
+    }
+
+    /// The bill, for those who take bytes from the guest.
+    pub(crate) fn bill(&self) -> Bill {
+        self.bill.clone()
     }
 
     /// Fuel used up to the host call under way, without that call.
@@ -148,7 +172,7 @@ pub(crate) fn on_call<T>(
                 return Ok(());
             }
             meter.call_began.store(0, Ordering::Relaxed);
-            let charge = std::mem::take(&mut meter.charge);
+            let charge = meter.bill.take();
             if charge == 0 {
                 return Ok(());
             }

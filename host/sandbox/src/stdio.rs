@@ -2,6 +2,7 @@
 //! end of it is kept, since a panic's message arrives this way.
 
 use crate::audit::Audit;
+use crate::meter::Bill;
 use bytes::Bytes;
 use longhaul_core::attempt::LogLevel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,7 @@ const MAX_LINE: usize = 8 << 10;
 pub(crate) struct Output {
     name: &'static str,
     audit: Arc<Audit>,
+    bill: Bill,
     state: Arc<Mutex<State>>,
 }
 
@@ -28,8 +30,8 @@ struct State {
 }
 
 impl Output {
-    pub(crate) fn new(name: &'static str, audit: Arc<Audit>) -> Self {
-        Self { name, audit, state: Arc::default() }
+    pub(crate) fn new(name: &'static str, audit: Arc<Audit>, bill: Bill) -> Self {
+        Self { name, audit, bill, state: Arc::default() }
     }
 
     /// The end of what was written.
@@ -67,6 +69,7 @@ impl Pollable for Output {
 
 impl OutputStream for Output {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.bill.add(bytes.len());
         let mut state = self.lock();
         let new_tail = &bytes[bytes.len().saturating_sub(KEPT)..];
         let surplus = (state.tail.len() + new_tail.len()).saturating_sub(KEPT).min(state.tail.len());

@@ -2,6 +2,7 @@
 
 use super::resolve::{Astray, LastLink, Resolved, resolve};
 use crate::audit::{Audit, AuditError, Deed};
+use crate::meter::Bill;
 use longhaul_core::grant::{Capability, Denial, FsAccess, Grant};
 use longhaul_core::path::StagePath;
 use longhaul_core::stage::{FsError, Node, NodeKind, Stage};
@@ -18,6 +19,7 @@ pub(crate) struct FsContext {
     pub(crate) stage: Arc<dyn Stage>,
     pub(crate) grant: Grant,
     pub(crate) audit: Arc<Audit>,
+    pub(crate) bill: Bill,
     /// The most bytes that one call reads.
     pub(crate) max_read: usize,
     max_handles: u64,
@@ -80,6 +82,7 @@ impl FsContext {
         stage: Arc<dyn Stage>,
         grant: Grant,
         audit: Arc<Audit>,
+        bill: Bill,
         max_read: usize,
         max_handles: u32,
     ) -> Self {
@@ -87,6 +90,7 @@ impl FsContext {
             stage,
             grant,
             audit,
+            bill,
             max_read,
             max_handles: u64::from(max_handles),
             handles: Arc::default(),
@@ -112,20 +116,23 @@ impl FsContext {
         text: &str,
         last: LastLink,
     ) -> Result<Resolved, Refusal> {
-        resolve(self.stage.as_ref(), base, text, last).map_err(|Astray { at, error }| {
-            if error == FsError::Escape {
+        self.bill.add(text.len());
+        let may_pass = |path: &StagePath, node: &Node| self.check_passed(path, node);
+        resolve(self.stage.as_ref(), base, text, last, may_pass).map_err(|astray| match astray {
+            Astray::Hidden(denial) => self.deny(asked, &denial, ErrorCode::Access),
+            Astray::Failed { error: FsError::Escape, .. } => {
                 let denial = Denial {
                     capability: Capability::Fs,
                     resource: text.to_owned(),
                     grant: String::new(),
                     reason: "the path leads out of the workspace".to_owned(),
                 };
-                return self.deny(asked, &denial, ErrorCode::NotPermitted);
+                self.deny(asked, &denial, ErrorCode::NotPermitted)
             }
-            match self.check_seen(&at, None) {
+            Astray::Failed { at, error } => match self.check_seen(&at, None) {
                 Err(denial) => self.deny(asked, &denial, ErrorCode::Access),
                 Ok(()) => self.fail(asked, at.as_str(), &error),
-            }
+            },
         })
     }
 
@@ -152,6 +159,15 @@ impl FsContext {
         match node {
             Some(node) if node.kind != NodeKind::Folder => Err(by_content),
             _ => self.grant.check_folder(path),
+        }
+    }
+
+    /// Whether the guest may know that `path` is there, on its way to somewhere else: beside what it may see, folders on the
+    /// way to something that it may write blindly.
+    fn check_passed(&self, path: &StagePath, node: &Node) -> Result<(), Denial> {
+        match self.check_seen(path, Some(node)) {
+            Err(_) if node.kind == NodeKind::Folder => self.grant.check_way(path),
+            checked => checked,
         }
     }
 

@@ -6,6 +6,7 @@
 
 use super::context::{Asked, Counted, FsContext, Refusal};
 use crate::audit::{Audit, AuditError, Deed};
+use crate::meter::Bill;
 use longhaul_core::digest::Hasher;
 use longhaul_core::grant::{Capability, FsAccess};
 use longhaul_core::path::StagePath;
@@ -39,6 +40,7 @@ pub(crate) struct OpenFile {
     pub(crate) uses: Uses,
     file: Arc<dyn StageFile>,
     audit: Arc<Audit>,
+    bill: Bill,
     tally: Mutex<Option<Tally>>,
     _place: Counted,
 }
@@ -56,10 +58,11 @@ impl OpenFile {
         path: StagePath,
         uses: Uses,
         file: Arc<dyn StageFile>,
-        audit: &Arc<Audit>,
+        fs: &FsContext,
         place: Counted,
     ) -> Arc<Self> {
-        Arc::new(Self { path, uses, file, audit: Arc::clone(audit), tally: Mutex::default(), _place: place })
+        let (audit, bill) = (Arc::clone(&fs.audit), fs.bill.clone());
+        Arc::new(Self { path, uses, file, audit, bill, tally: Mutex::default(), _place: place })
     }
 
     pub(crate) fn node(&self) -> Node {
@@ -120,6 +123,7 @@ impl OpenFile {
         data: &[u8],
         act: impl FnOnce(&dyn StageFile) -> Result<(), FsError>,
     ) -> Result<(), FileError> {
+        self.bill.add(data.len());
         // What cannot be recorded does not happen.
         if let Some(failure) = self.audit.failure() {
             return Err(FileError::Audit(failure));

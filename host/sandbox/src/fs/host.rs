@@ -172,7 +172,7 @@ impl<'a> FsView<'a> {
         };
         let opened = self.fs.handle_place().and_then(|place| Ok((place, self.fs.stage.open(&at.path, mode)?)));
         let (place, file) = self.fs.ended(&asked, &at.path, opened)?;
-        Ok(Handle::File(OpenFile::new(at.path, uses, file, &self.fs.audit, place)))
+        Ok(Handle::File(OpenFile::new(at.path, uses, file, self.fs, place)))
     }
 
     #[cfg(test)]
@@ -183,7 +183,7 @@ impl<'a> FsView<'a> {
         file: std::sync::Arc<dyn longhaul_core::stage::StageFile>,
     ) -> Handle {
         let place = self.fs.handle_place().expect("a test opens few files");
-        Handle::File(OpenFile::new(path, uses, file, &self.fs.audit, place))
+        Handle::File(OpenFile::new(path, uses, file, self.fs, place))
     }
 
     /// Demands that everything in a folder may be written at its old and at its new place.
@@ -430,6 +430,7 @@ impl HostDescriptor for FsView<'_> {
     }
 
     async fn symlink_at(&mut self, fd: Resource<Descriptor>, target: String, path: String) -> FsResult<()> {
+        self.fs.bill.add(target.len());
         let detail = format!("to {target}");
         let asked = Asked { operation: "symlink", detail: &detail };
         let at = self.fs.resolve(&asked, self.folder(&fd)?, &path, LastLink::Keep)?;

@@ -3,7 +3,11 @@
 //! Components are walked one by one. `..` may not rise above the folder that the path is relative to, an absolute path
 //! leads out by definition, and links are followed by walking their target under the same rules; a link that is planted
 //! or changed between two walks changes the outcome of the second and never leads outside.
+//!
+//! Each folder and link on the way has to be one that the guest may know of. Otherwise a path like `hidden/../known` would tell
+//! by its success that `hidden` is there.
 
+use longhaul_core::grant::Denial;
 use longhaul_core::path::{MAX_NAME, MAX_PATH, StagePath, is_component};
 use longhaul_core::stage::{FsError, Node, NodeKind, Stage};
 use std::collections::VecDeque;
@@ -31,19 +35,37 @@ pub(crate) struct Resolved {
     pub(crate) wants_folder: bool,
 }
 
-/// A path that leads nowhere, and how far it led.
+/// A path that leads nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Astray {
-    /// The last place that the walk looked at.
-    pub(crate) at: StagePath,
-    /// What went wrong there.
-    pub(crate) error: FsError,
+pub(crate) enum Astray {
+    /// Something is wrong on the way.
+    Failed {
+        /// The last place that the walk looked at.
+        at: StagePath,
+        /// What went wrong there.
+        error: FsError,
+    },
+    /// The way goes through something that the guest may not know of.
+    Hidden(Denial),
 }
 
-/// Walks `text` from the folder `base`.
-pub(crate) fn resolve(stage: &dyn Stage, base: &StagePath, text: &str, last: LastLink) -> Result<Resolved, Astray> {
+impl Astray {
+    fn at(at: &StagePath, error: FsError) -> Self {
+        Astray::Failed { at: at.clone(), error }
+    }
+}
+
+/// Walks `text` from the folder `base`. `may_pass` tells of everything on the way whether the guest may know of it; what the
+/// path leads to in the end is the caller's question.
+pub(crate) fn resolve(
+    stage: &dyn Stage,
+    base: &StagePath,
+    text: &str,
+    last: LastLink,
+    may_pass: impl Fn(&StagePath, &Node) -> Result<(), Denial>,
+) -> Result<Resolved, Astray> {
     let mut at = base.clone();
-    let astray = |at: &StagePath, error| Err(Astray { at: at.clone(), error });
+    let astray = |at: &StagePath, error| Err(Astray::at(at, error));
     if text.is_empty() {
         return astray(&at, FsError::NotFound);
     }
@@ -82,13 +104,17 @@ pub(crate) fn resolve(stage: &dyn Stage, base: &StagePath, text: &str, last: Las
             Err(FsError::NotFound) if is_last => return Ok(Resolved { path, node: None, wants_folder }),
             Err(error) => return astray(&path, error),
         };
+        let follow = found.kind == NodeKind::Symlink && (!is_last || wants_folder || last == LastLink::Follow);
+        if follow || !is_last {
+            may_pass(&path, &found).map_err(Astray::Hidden)?;
+        }
         match found.kind {
-            NodeKind::Symlink if !is_last || wants_folder || last == LastLink::Follow => {
+            NodeKind::Symlink if follow => {
                 links += 1;
                 if links > MAX_LINKS {
                     return astray(&path, FsError::Loop);
                 }
-                let target = stage.read_link(&path).map_err(|error| Astray { at: path.clone(), error })?;
+                let target = stage.read_link(&path).map_err(|error| Astray::at(&path, error))?;
                 if target.starts_with('/') {
                     return astray(&path, FsError::Escape);
                 }
@@ -118,6 +144,6 @@ fn says_folder(text: &str) -> bool {
 }
 
 fn folder_node(stage: &dyn Stage, at: &StagePath) -> Result<Node, Astray> {
-    let node = stage.node(at).map_err(|error| Astray { at: at.clone(), error })?;
-    if node.kind == NodeKind::Folder { Ok(node) } else { Err(Astray { at: at.clone(), error: FsError::NotFolder }) }
+    let node = stage.node(at).map_err(|error| Astray::at(at, error))?;
+    if node.kind == NodeKind::Folder { Ok(node) } else { Err(Astray::at(at, FsError::NotFolder)) }
 }

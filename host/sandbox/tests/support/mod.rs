@@ -144,6 +144,8 @@ pub const FILES: &[(&str, &str)] = &[
     ("planted-up", "-> ../../../../.."),
     ("planted-secret", "-> secret/key"),
     ("planted-loop", "-> planted-loop"),
+    ("planted-secret-folder", "-> secret"),
+    ("hidden-link", "-> src"),
 ];
 
 /// What it may do with that.
