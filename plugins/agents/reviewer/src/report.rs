@@ -3,7 +3,12 @@
 use longhaul_sdk::{Failure, files::Unreadable};
 use serde::Serialize;
 
-use crate::rules::{Rules, Severity};
+use crate::rules::{OnUnreadable, Rules, Severity};
+
+/// A failure's detail may have 64 KiB; this leaves room for what is around the report.
+const MAX_DETAIL: usize = 60 << 10;
+/// The most files and folders that a failure lists as not reviewed, of each kind.
+const MAX_PATHS: usize = 100;
 
 /// The agent's output.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -18,7 +23,7 @@ pub struct Report {
     pub scanned_files: u64,
     /// Files whose content was not checked, and why.
     pub skipped: Vec<Skipped>,
-    /// Folders that could not be listed.
+    /// Files that may not be read, and folders that could not be listed.
     pub unreadable: Vec<Unreadable>,
 }
 
@@ -106,12 +111,24 @@ impl Report {
     /// The report, or the failure that it is by the rules' `fail_at`.
     ///
     /// # Errors
-    /// A finding is at least that severe. The failure's detail is the report.
+    /// A finding is at least that severe, or something could not be read and must not be skipped. The failure's detail is
+    /// the report.
     pub fn judge(self, rules: &Rules) -> Result<Self, Failure> {
-        let Some(fail_at) = rules.fail_at else { return Ok(self) };
-        let failing = self.counts.at_least(fail_at);
+        let failing = rules.fail_at.map_or(0, |severity| self.counts.at_least(severity));
         if failing == 0 {
-            return Ok(self);
+            return match self.unreadable.first() {
+                Some(first) if rules.on_unreadable == OnUnreadable::Fail => {
+                    let message = format!(
+                        "{} files and folders cannot be reviewed, the first is {}: {}; grant reading them, or set \
+                         `unreadable: skip` to pass without them",
+                        self.unreadable.len(),
+                        first.path,
+                        first.reason
+                    );
+                    Err(Failure::denied(message).with_detail(self.shortened()))
+                }
+                _ => Ok(self),
+            };
         }
         let first = self.findings.first().map_or(String::new(), |first| {
             format!("; the first: {}:{}:{}: {} ({})", first.file, first.line, first.column, first.message, first.rule)
@@ -121,6 +138,19 @@ impl Report {
         Err(Failure::validation(format!(
             "{failing} {plural} severe enough to fail the review ({error} error, {warning} warning, {info} info){first}"
         ))
-        .with_detail(self))
+        .with_detail(self.shortened()))
+    }
+
+    /// The report with its lists cut so that the host takes it as a failure's detail.
+    fn shortened(mut self) -> Self {
+        let size = |report: &Self| serde_json::to_string(report).map_or(0, |text| text.len());
+        self.skipped.truncate(MAX_PATHS);
+        self.unreadable.truncate(MAX_PATHS);
+        while size(&self) > MAX_DETAIL && !self.findings.is_empty() {
+            let kept = self.findings.len() / 2;
+            self.findings_omitted += (self.findings.len() - kept) as u64;
+            self.findings.truncate(kept);
+        }
+        self
     }
 }

@@ -34,6 +34,8 @@ pub struct Config {
     #[serde(default)]
     fail_at: FailAt,
     #[serde(default)]
+    unreadable: OnUnreadable,
+    #[serde(default)]
     exclude: Vec<String>,
     max_file_size: Option<u64>,
     max_reported: Option<usize>,
@@ -47,6 +49,17 @@ enum FailAt {
     #[default]
     Error,
     Never,
+}
+
+/// What to do about files that may not be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OnUnreadable {
+    /// Fail the task: a gate must not let pass what it did not see.
+    #[default]
+    Fail,
+    /// Report them.
+    Skip,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -77,6 +90,7 @@ pub struct Rules {
     pub(crate) globs: Globs,
     /// The least severity that fails the task.
     pub(crate) fail_at: Option<Severity>,
+    pub(crate) on_unreadable: OnUnreadable,
     pub(crate) max_file_size: u64,
     pub(crate) max_reported: usize,
 }
@@ -134,6 +148,7 @@ impl Rules {
                 FailAt::Error => Some(Severity::Error),
                 FailAt::Never => None,
             },
+            on_unreadable: config.unreadable,
             max_file_size: config.max_file_size.unwrap_or(MAX_FILE_SIZE),
             max_reported: config.max_reported.unwrap_or(MAX_REPORTED),
         })

@@ -2,7 +2,11 @@
 
 use std::{io::ErrorKind, path::Path};
 
-use longhaul_sdk::{Failure, Selection, context, files, log};
+use longhaul_sdk::{
+    Failure, Selection, context,
+    files::{self, Unreadable},
+    log,
+};
 
 use crate::{
     check::{check_content, check_name, needs_content},
@@ -16,12 +20,9 @@ const PROGRESS_EVERY: usize = 50;
 /// Checks the selected files below `root`.
 ///
 /// # Errors
-/// A file could not be read.
+/// The disk failed. What may not be read is in the report.
 pub fn review(root: &Path, rules: &Rules, selection: &Selection) -> Result<Report, Failure> {
     let (parts, unreadable) = selection.resolve(root, &rules.globs)?;
-    for folder in &unreadable {
-        log::warn(format!("cannot list {}: {}", folder.path, folder.reason));
-    }
     let mut report = Report { unreadable, ..Report::default() };
     let total = parts.len() as u64;
     for (done, part) in parts.iter().enumerate() {
@@ -37,7 +38,10 @@ pub fn review(root: &Path, rules: &Rules, selection: &Selection) -> Result<Repor
             continue;
         }
         let reason = match files::read_up_to(root.join(&part.path), rules.max_file_size) {
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => "it may not be read".to_owned(),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                report.unreadable.push(Unreadable { path: part.path.clone(), reason: "it may not be read".to_owned() });
+                continue;
+            }
             Err(error) => return Err(error.into()),
             Ok(Ok(content)) if files::is_binary(&content) => "it is binary".to_owned(),
             Ok(Ok(content)) => {
@@ -50,12 +54,12 @@ pub fn review(root: &Path, rules: &Rules, selection: &Selection) -> Result<Repor
     }
     context::progress(total, Some(total), "");
     if let Some(first) = report.skipped.first() {
-        log::warn(format!(
-            "{} files are not checked, the first is {}: {}",
-            report.skipped.len(),
-            first.file,
-            first.reason
-        ));
+        let (count, Skipped { file, reason }) = (report.skipped.len(), first);
+        log::warn(format!("{count} files are not checked, the first is {file}: {reason}"));
+    }
+    if let Some(first) = report.unreadable.first() {
+        let (count, Unreadable { path, reason }) = (report.unreadable.len(), first);
+        log::warn(format!("{count} files and folders cannot be read, the first is {path}: {reason}"));
     }
     report.sort();
     let counts = report.counts;
@@ -168,6 +172,25 @@ mod tests {
         let rules = rules(r#"{"rules":[{"name":"x","literal":"x"},{"name":"lines","max_file_lines":2}]}"#);
         let part: Selection = serde_json::from_str(r#"{"files":[{"path":"a","lines":[2,2],"of":3}]}"#).unwrap();
         assert_eq!(places(&review(root.path(), &rules, &part).unwrap()), [("a", 2, 1, "x")]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_fails_the_review_unless_it_may_be_skipped() {
+        let unseen = || Report {
+            unreadable: vec![Unreadable { path: "src/key.rs".into(), reason: "it may not be read".into() }],
+            ..Report::default()
+        };
+        let with = |more: &str| rules(&format!(r#"{{"rules":[{{"name":"x","literal":"x"}}]{more}}}"#));
+        for more in ["", r#","fail_at":"never""#, r#","unreadable":"fail""#] {
+            let failure = unseen().judge(&with(more)).unwrap_err();
+            assert_eq!(failure.kind, FailureKind::Denied);
+            assert!(
+                failure.message.contains("src/key.rs") && failure.message.contains("`unreadable: skip`"),
+                "{failure}"
+            );
+            assert_eq!(failure.detail.unwrap()["unreadable"][0]["path"], "src/key.rs");
+        }
+        assert!(unseen().judge(&with(r#","unreadable":"skip""#)).is_ok());
     }
 
     #[test]
