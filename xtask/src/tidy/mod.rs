@@ -37,6 +37,8 @@ pub(crate) enum TidyError {
     Sources(#[from] sources::SourcesError),
     #[error(transparent)]
     Generated(#[from] generated::GeneratedError),
+    #[error("the formatter is not there; `rustup component add rustfmt` installs it, on Debian `apt install rustfmt`")]
+    NoFormatter(#[source] ProcessError),
     #[error("formatting could not be written")]
     Format(#[source] ProcessError),
 }
@@ -61,6 +63,8 @@ pub(crate) fn check(house: &House, mode: Mode) -> Result<Vec<Finding>, TidyError
 
 /// Formatting; the formatter itself prints what it would change.
 fn formatting(house: &House, mode: Mode) -> Result<Vec<Finding>, TidyError> {
+    // Asked first, because one that is missing and one that finds something end alike.
+    process::capture(house.cargo().args(["fmt", "--version"])).map_err(TidyError::NoFormatter)?;
     let mut cargo = house.cargo();
     cargo.args(["fmt", "--all"]);
     if mode == Mode::Write {
