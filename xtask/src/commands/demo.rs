@@ -62,7 +62,7 @@ impl Demo {
         process::show(Command::new(&longhaul).args::<_, PathBuf>(arguments)).map_err(DemoError::Run)?;
         narrate::step("Look at it next:");
         for (command, why) in
-            [("show last", "the tasks, and what each one cost"), ("logs last", "every action of every agent")]
+            [("show last", "the tasks, and what each one cost"), ("logs last --actions", "every action of every agent")]
         {
             narrate::detail(format!("{} {command} --workspace {}    # {why}", longhaul.display(), workspace.display()));
         }
