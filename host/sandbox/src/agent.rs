@@ -9,7 +9,7 @@ use longhaul_core::attempt::{AttemptReport, Job, Outcome, Usage};
 use longhaul_core::digest::Digest;
 use longhaul_core::incident::{IncidentClass, Problem};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The most bytes of JSON that a task may put out or hand over. As a value in the host's memory it can be fifty times as
 /// large.
@@ -25,6 +25,7 @@ pub(crate) async fn run(inner: &Inner, plugin: &Plugin, job: Job) -> AttemptRepo
     let Linked::Agent(agent) = &plugin.linked else {
         return fail(Problem::new(IncidentClass::Fatal, "the plugin is a strategy and cannot work on a task"));
     };
+    let began = Instant::now();
     let task = to_wit(&job);
     let seed = format!("{}/{}/{}", job.task.run, job.task.attempt.task, job.task.attempt.number);
     let config = GuestConfig {
@@ -39,7 +40,7 @@ pub(crate) async fn run(inner: &Inner, plugin: &Plugin, job: Job) -> AttemptRepo
         Ok(store) => store,
         Err(error) => return fail(Problem::new(IncidentClass::Fatal, format!("cannot set up an instance: {error:#}"))),
     };
-    let (result, usage) = run_to_end(store, &inner.ticker, async |store| {
+    let (result, usage) = run_to_end(store, &inner.ticker, began, async |store| {
         let instance = agent.instantiate_async(&mut *store).await?;
         instance.longhaul_plugin_work().call_run(&mut *store, &task).await
     })

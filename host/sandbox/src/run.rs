@@ -45,13 +45,14 @@ pub(crate) fn new_store(engine: &Engine, ticker: &Ticker, config: GuestConfig) -
     Ok(store)
 }
 
-/// Runs `call` on a store to its end, and tells what it used.
+/// Runs `call` on a store to its end, and tells what it used. The attempt began, for its `time`, when its store was begun; its
+/// time limit is the guest's own.
 pub(crate) async fn run_to_end<T>(
     mut store: Store<Guest>,
     ticker: &Ticker,
+    began: Instant,
     call: impl AsyncFnOnce(&mut Store<Guest>) -> wasmtime::Result<T>,
 ) -> (Result<T, Problem>, Usage) {
-    let began = Instant::now();
     let limits = store.data().limits.clone();
     let call_began = Arc::clone(&store.data().meter.call_began);
     let ended = tokio::select! {

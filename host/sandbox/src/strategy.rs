@@ -14,7 +14,7 @@ use longhaul_core::id::Name;
 use longhaul_core::incident::{Decision, Incident, IncidentClass, Situation};
 use longhaul_core::units::{Bytes, Fuel, Timestamp};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a decision may take: 1 G of fuel, 64 MiB, 10 seconds.
 fn limits() -> Limits {
@@ -57,7 +57,7 @@ pub(crate) async fn decide(
     };
     let situation = to_wit(&situation);
     let store = new_store(&inner.engine, &inner.ticker, config).map_err(|e| format!("{e:#}"))?;
-    let (result, _) = run_to_end(store, &inner.ticker, async |store| {
+    let (result, _) = run_to_end(store, &inner.ticker, Instant::now(), async |store| {
         let instance = strategy.instantiate_async(&mut *store).await?;
         instance.longhaul_plugin_recovery().call_decide(&mut *store, &situation).await
     })

@@ -5,8 +5,8 @@
 
 mod codemod;
 mod ground;
+mod programs;
 mod row;
-mod sandbox;
 mod trivial_run;
 
 use crate::narrate;
@@ -18,8 +18,9 @@ pub(crate) use row::{Row, json, table};
 type Measurement = fn(&Ground) -> Result<Vec<Row>, BenchError>;
 
 /// All measurements with what they are about. A further one is one line here.
-const MEASUREMENTS: [(&str, Measurement); 3] = [
-    ("the sandbox: instances, computing, file operations", sandbox::measure),
+const MEASUREMENTS: [(&str, Measurement); 4] = [
+    ("the sandbox: instances, computing, file operations", programs::sandbox),
+    ("the journal: what an entry costs", programs::store),
     ("a trivial workflow, whole process, warm cache", trivial_run::measure),
     ("codemod over 1000 files, beside a native tool", codemod::measure),
 ];

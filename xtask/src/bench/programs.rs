@@ -1,0 +1,66 @@
+//! Figures that only a crate itself can take: its own program measures them and prints one row a line.
+
+use crate::bench::{BenchError, Ground, Row};
+use crate::process;
+
+const SANDBOX: &str = "measure_sandbox";
+const STORE: &str = "measure_store";
+
+/// Runs the sandbox's measuring program.
+pub(crate) fn sandbox(ground: &Ground) -> Result<Vec<Row>, BenchError> {
+    let mut cargo = ground.house.host_cargo();
+    // Together with the program, so that both use the wasmtime that was built before.
+    cargo.args(["build", "--release", "--quiet", "--package", "longhaul-cli", "--package", "longhaul-sandbox"]);
+    process::show(cargo.args(["--example", SANDBOX, "--bin", "longhaul-compile", "--bin", "longhaul"]))?;
+    rows(SANDBOX, &process::capture(ground.native(SANDBOX).arg("--json"))?)
+}
+
+/// Runs the store's measuring program, which tells more than what an entry of the record costs; the rest of it is for
+/// those who work on the store.
+pub(crate) fn store(ground: &Ground) -> Result<Vec<Row>, BenchError> {
+    let mut cargo = ground.house.host_cargo();
+    process::show(cargo.args(["build", "--release", "--quiet", "--package", "longhaul-store", "--example", STORE]))?;
+    let rows = rows(STORE, &process::capture(&mut ground.native(STORE))?)?;
+    Ok(rows.into_iter().filter_map(cost_of_an_entry).collect())
+}
+
+/// The row where it is about the cost of an entry; a rate becomes a cost, since a figure is good when it is low.
+fn cost_of_an_entry(row: Row) -> Option<Row> {
+    match row.unit.as_str() {
+        "µs" => Some(Row { name: format!("journal: {}", row.name), ..row }),
+        "1/s" if row.name.starts_with("entries sustained") => {
+            Some(Row::new(format!("journal: {}, each", row.name), 1e6 / row.measured, 1e6 / row.bound, "µs"))
+        }
+        _ => None,
+    }
+}
+
+fn rows(program: &'static str, text: &str) -> Result<Vec<Row>, BenchError> {
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let row = |line: &str| {
+        let value = serde_json::from_str(line).ok();
+        let row = value.and_then(|value| Row::from_json(&value));
+        row.ok_or_else(|| BenchError::NoFigure { program, line: line.to_owned() })
+    };
+    lines.map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_is_a_row_and_anything_else_is_refused() {
+        let good = "{\"name\":\"fresh instance\",\"measured\":17.2,\"bound\":25,\"unit\":\"µs\"}\n\n";
+        assert_eq!(rows(SANDBOX, good).unwrap(), [Row::new("fresh instance", 17.2, 25.0, "µs")]);
+        let error = rows(SANDBOX, "warming up\n").unwrap_err().to_string();
+        assert!(error.contains("warming up"), "{error}");
+    }
+
+    #[test]
+    fn a_rate_under_its_bound_is_a_cost_over_it() {
+        let slow = cost_of_an_entry(Row::new("entries sustained, one run", 200_000.0, 250_000.0, "1/s")).unwrap();
+        assert_eq!((slow.measured, slow.bound, slow.ok()), (5.0, 4.0, false));
+        assert_eq!(cost_of_an_entry(Row::new("disk, an entry", 300.0, 400.0, "B")), None);
+    }
+}
