@@ -5,7 +5,7 @@
     reason = "the helpers of tests end in a panic where what they rely on is not there"
 )]
 
-use longhaul_tests::{Ended, Node, Place, Tree, repository};
+use longhaul_tests::{Ended, Node, Place, Tree, guest, repository};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
@@ -111,6 +111,49 @@ fn the_examples_run() {
     run_on(&place, "modernise", &[]).code(0);
     assert_eq!(place.text("src/lib.rs"), "pub fn top() -> u32 { u32::MAX }\n");
     assert!(place.text("build.rs").contains("max_value"), "it is outside of what may be written");
+}
+
+#[test]
+fn the_first_plugin_of_the_readme_counts_lines() {
+    let place = input_of("count");
+    let workflow = read("examples/count/count.workflow.yaml");
+    let built = "../../target/plugins-built/count.wasm";
+    assert!(workflow.contains(built), "it uses what `cargo xtask plugin` leaves");
+    // Of the same crate, built with the test guests.
+    let workflow = workflow.replace(built, &guest("count").display().to_string());
+    place.run(&workflow, &[]).code(0);
+    let lines = place.longhaul(["logs", "--json"]).code(0).json_lines();
+    let output = lines.iter().find(|line| line["kind"] == "attempt-completed" || line["kind"] == "attempt-ended");
+    let output = output.unwrap_or_else(|| panic!("{lines:#?}")).to_string();
+    let wanted = read("examples/count/input/poem.txt").lines().count();
+    assert!(output.contains(&format!("\"lines\":{wanted}")), "{output}");
+    let source = read("examples/plugins/count/src/lib.rs");
+    let (_, source) = source.split_once("\n\n").unwrap();
+    let shown = blocks(&read("README.md"), "rust").remove(0).1;
+    let plain = |text: &str| text.split_whitespace().collect::<String>().replace(",}", "}");
+    assert_eq!(plain(&shown), plain(source), "the README shows the crate as it is");
+}
+
+/// The files and folders that a text links to, as it writes them.
+fn links(text: &str) -> Vec<String> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let own = targets.filter(|target| !target.contains("://") && !target.starts_with(['#', '<']));
+    own.map(|target| target.split('#').next().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn the_links_of_the_documentation_lead_somewhere() {
+    let docs = fs::read_dir(repository().join("docs")).unwrap().map(|file| file.unwrap().path());
+    let outside = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| repository().join(name));
+    let mut count = 0;
+    for file in docs.chain(outside).filter(|file| file.extension().is_some_and(|end| end == "md")) {
+        for link in links(&fs::read_to_string(&file).unwrap()) {
+            count += 1;
+            let target = file.parent().unwrap().join(&link);
+            assert!(target.exists(), "{} links to {link}, which is not there", file.display());
+        }
+    }
+    assert!(count > 10, "only {count} links were found");
 }
 
 /// What `--help` tells of a command.

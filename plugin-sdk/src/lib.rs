@@ -11,6 +11,7 @@
 //! ```
 //! use longhaul_sdk::{Agent, Failure, Task, files, log};
 //! use serde::{Deserialize, Serialize};
+//! use std::io::BufRead;
 //!
 //! struct Count;
 //!
@@ -28,7 +29,7 @@
 //!
 //!     fn run(task: Task<Self::Config, Self::Input>) -> Result<Output, Failure> {
 //!         let text = files::read(&task.input.file)?;
-//!         let lines = text.split(|byte| *byte == b'\n').count();
+//!         let lines = text.lines().count();
 //!         log::info(format!("{} has {lines} lines", task.input.file));
 //!         Ok(Output { lines })
 //!     }

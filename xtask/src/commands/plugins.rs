@@ -1,7 +1,7 @@
-//! `cargo xtask plugins`: every plugin and every test guest as a WebAssembly component.
+//! `cargo xtask plugins`: every plugin, every test guest and every example as a WebAssembly component.
 //!
 //! The components are built in a target folder of their own, because a different compiler may build them, and
-//! copied to `target/plugins` and `target/guests`. A copy is replaced only when it differs, so that nothing that
+//! copied to `target/plugins` and, what only tests run, to `target/guests`. A copy is replaced only when it differs, so that nothing that
 //! depends on it is rebuilt in vain; a component whose crate is gone is removed.
 
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ use crate::toolchain::{self, TARGET, ToolchainError, WasmToolchain};
 /// The cargo profile for components: small, without names and line numbers.
 const PROFILE: &str = "plugin";
 
-/// Build all plugins and test guests as WebAssembly components
+/// Build all plugins, test guests and example plugins as WebAssembly components
 ///
 /// Prepares a compiler for them first where there is none. The results are `target/plugins/<crate>.wasm` and
 /// `target/guests/<crate>.wasm`.
@@ -54,7 +54,7 @@ impl Plugins {
     pub(crate) fn run(&self, house: &House) -> Result<(), PluginsError> {
         let kinds = [
             Kind { folders: ["plugins/agents", "plugins/strategies"], results: house.plugins() },
-            Kind { folders: ["tests/guests", "tests/guests"], results: house.guests() },
+            Kind { folders: ["tests/guests", "examples/plugins"], results: house.guests() },
         ];
         let members = house.members()?;
         let sorted = kinds.map(|kind| (members_in(house, &members, &kind.folders), kind.results));
