@@ -155,11 +155,7 @@ impl Observer for Progress {
                     self.say(&ended);
                 }
             }
-            Entry::TaskChanged { to, .. } => {
-                if !matches!(to, TaskState::Running) {
-                    self.end(&mut state, task, *to);
-                }
-            }
+            Entry::TaskChanged { to, .. } if !matches!(to, TaskState::Running) => self.end(&mut state, task, *to),
             _ => {}
         }
     }

@@ -108,7 +108,7 @@ pub(crate) async fn compile(
     }
 }
 
-/// The compiler process. `args` are the three limits that [`compile`] appends: seconds, bytes, bytes.
+/// The compiler process. `args` are the three limits that `compile` appends: seconds, bytes, bytes.
 pub fn worker_main(args: &[String]) -> ExitCode {
     match work(args) {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,10 +4,10 @@
 //!   bytes ──inspect──► compile (in a process of its own) ──cache──► Plugin ──instance──► run, under limits
 //! ```
 //!
-//! Two walls keep a guest where it belongs. The first is [`fs`](mod@fs): the guest's files are a stage, which is data. The
-//! second is [`wall`]: the threads that run guests are confined by the kernel. Everything that a guest does is recorded by
-//! [`audit`], every resource that it takes is counted by [`meter`], and whatever ends it is told as a typed problem
-//! by [`failure`].
+//! Two walls keep a guest where it belongs. The first is `fs`: the guest's files are a stage, which is data. The
+//! second is `wall`: the threads that run guests are confined by the kernel. Everything that a guest does is recorded by
+//! `audit`, every resource that it takes is counted by `meter`, and whatever ends it is told as a typed problem
+//! by `failure`.
 //!
 //! This is the only crate that names wasmtime. It knows nothing of runs, graphs or workspaces.
 

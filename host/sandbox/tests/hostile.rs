@@ -18,8 +18,11 @@ use support::{Attempt, guests, is_refusal, limits, output, problem, run, sandbox
 struct Case {
     mode: &'static str,
     limits: Limits,
-    check: Box<dyn Fn(&Attempt, &AttemptReport)>,
+    check: Check,
 }
+
+/// Looks at what came of it.
+type Check = Box<dyn Fn(&Attempt, &AttemptReport)>;
 
 fn case(mode: &'static str, check: impl Fn(&Attempt, &AttemptReport) + 'static) -> Case {
     Case { mode, limits: limits(), check: Box::new(check) }

@@ -1,6 +1,6 @@
 //! Reading the user's folder into a version.
 //!
-//! One thread walks the folder and asks the [index](crate::index) about each file; those that are new or changed are then
+//! One thread walks the folder and asks the `index` about each file; those that are new or changed are then
 //! read, by two threads where there are many. Links are kept as links, never followed. What cannot be part of a version is
 //! left out with a note ([`Skipped`]), so that one odd file does not keep anybody from working.
 

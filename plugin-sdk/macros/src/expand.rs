@@ -69,7 +69,8 @@ fn plugin_type(kind: Kind, implementation: &ItemImpl) -> Result<&Type, Error> {
 }
 
 /// The generated `Guest` trait on a private type, type-checked everywhere, exported from components only: elsewhere
-/// two plugins in one test program would collide, and the symbol's name would not link.
+/// two plugins in one test program would collide, and the symbol's name would not link. There a constant that names the
+/// function stands in for the export, so that the compiler does not take the plugin for unused.
 fn glue(kind: Kind, plugin: &Type) -> TokenStream {
     match kind {
         Kind::Agent => quote! {
@@ -84,6 +85,13 @@ fn glue(kind: Kind, plugin: &Type) -> TokenStream {
                     ::longhaul_sdk::__private::run_agent::<#plugin>(task)
                 }
             }
+            #[cfg(not(target_arch = "wasm32"))]
+            const _: fn(
+                ::longhaul_sdk::__private::agent::exports::longhaul::plugin::work::Task,
+            ) -> ::core::result::Result<
+                ::longhaul_sdk::__private::agent::exports::longhaul::plugin::work::Outcome,
+                ::longhaul_sdk::__private::agent::exports::longhaul::plugin::work::Failure,
+            > = ::longhaul_sdk::__private::run_agent::<#plugin>;
             #[cfg(target_arch = "wasm32")]
             ::longhaul_sdk::__private::agent::export_agent!(Export with_types_in ::longhaul_sdk::__private::agent);
         },
@@ -96,6 +104,11 @@ fn glue(kind: Kind, plugin: &Type) -> TokenStream {
                     ::longhaul_sdk::__private::decide_strategy::<#plugin>(situation)
                 }
             }
+            #[cfg(not(target_arch = "wasm32"))]
+            const _: fn(
+                ::longhaul_sdk::__private::strategy::exports::longhaul::plugin::recovery::Situation,
+            ) -> ::core::result::Result<::core::option::Option<::longhaul_sdk::Decision>, ::std::string::String> =
+                ::longhaul_sdk::__private::decide_strategy::<#plugin>;
             #[cfg(target_arch = "wasm32")]
             ::longhaul_sdk::__private::strategy::export_strategy!(Export with_types_in ::longhaul_sdk::__private::strategy);
         },

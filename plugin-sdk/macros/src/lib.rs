@@ -1,7 +1,7 @@
 //! The attributes of `longhaul-sdk`: they export an implementation of `Agent` or `Strategy` from a component, and
 //! carry the plugin's manifest inside it.
 //!
-//! [`manifest`] reads and checks `plugin.toml`; [`expand`] writes the code around the implementation.
+//! `manifest` reads and checks `plugin.toml`; `expand` writes the code around the implementation.
 
 mod expand;
 mod manifest;

@@ -3,12 +3,13 @@
 use clap::Args;
 
 use crate::commands::build::{Build, BuildError};
+use crate::commands::lint::{self, LintError};
 use crate::commands::tidy::{Tidy, TidyCommandError};
 use crate::house::{House, HouseError};
 use crate::narrate;
 use crate::process::{self, ProcessError};
 
-/// Run the house rules and all tests: unit, hostile guests, end to end, documentation examples
+/// Run the house rules, the lints and all tests: unit, hostile guests, end to end, documentation examples
 #[derive(Debug, Args)]
 pub(crate) struct Test {
     /// Arguments for `cargo test`, such as the name of a test
@@ -24,6 +25,8 @@ pub(crate) enum TestError {
     #[error(transparent)]
     Build(#[from] BuildError),
     #[error(transparent)]
+    Lint(#[from] LintError),
+    #[error(transparent)]
     House(#[from] HouseError),
     #[error("a test failed; its message above says which")]
     Tests(#[source] ProcessError),
@@ -34,6 +37,7 @@ impl Test {
     pub(crate) fn run(&self, house: &House) -> Result<(), TestError> {
         Tidy::default().run(house)?;
         Build::default().run(house)?;
+        lint::check(house)?;
         for (what, packages) in house.test_groups()? {
             narrate::step(format!("Running the tests of {what}"));
             let mut cargo = house.host_cargo();

@@ -60,6 +60,12 @@ impl std::error::Error for WorkflowError {}
 #[serde(transparent)]
 pub struct WorkflowErrors(pub Vec<WorkflowError>);
 
+impl From<WorkflowError> for WorkflowErrors {
+    fn from(error: WorkflowError) -> Self {
+        Self(vec![error])
+    }
+}
+
 impl fmt::Display for WorkflowErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, error) in self.0.iter().enumerate() {

@@ -16,7 +16,7 @@ pub use super::source::MAX_BYTES;
 /// # Errors
 /// [`WorkflowErrors`]: the first error where the file has not the form of a workflow, otherwise all errors.
 pub fn parse(file: &str, text: &str) -> Result<Workflow, WorkflowErrors> {
-    let source = Source::new(file, text).map_err(one)?;
+    let source = Source::new(file, text)?;
     check::workflow(read(&source)?, &source)
 }
 
@@ -25,16 +25,12 @@ pub fn parse(file: &str, text: &str) -> Result<Workflow, WorkflowErrors> {
 /// # Errors
 /// As [`parse`].
 pub fn parse_policy(file: &str, text: &str) -> Result<Permissions, WorkflowErrors> {
-    let source = Source::new(file, text).map_err(one)?;
+    let source = Source::new(file, text)?;
     check::policy(read(&source)?, &source)
 }
 
 fn read<T: DeserializeOwned>(source: &Source<'_>) -> Result<T, WorkflowErrors> {
-    serde_saphyr::from_str_with_options(&source.yaml, options()).map_err(|error| one(form_error(source, &error)))
-}
-
-fn one(error: WorkflowError) -> WorkflowErrors {
-    WorkflowErrors(vec![error])
+    serde_saphyr::from_str_with_options(&source.yaml, options()).map_err(|error| form_error(source, &error).into())
 }
 
 /// An error about the form of the file.

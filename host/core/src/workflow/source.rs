@@ -3,7 +3,7 @@
 //! The types that a file is read into carry no positions. When something is wrong, the text is read a second time into a
 //! [`Tree`] that holds nothing but positions, and the field's path leads to its line and column.
 
-use super::error::WorkflowError;
+use super::error::{WorkflowError, WorkflowErrors};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::options::DuplicateKeyPolicy;
@@ -30,13 +30,13 @@ pub(super) type FieldPath = Vec<String>;
 
 impl<'a> Source<'a> {
     /// Takes a file apart: `*.md` is front matter and prose, all else is YAML.
-    pub(super) fn new(file: &'a str, text: &'a str) -> Result<Self, WorkflowError> {
+    pub(super) fn new(file: &'a str, text: &'a str) -> Result<Self, WorkflowErrors> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut source = Source { file, text, yaml: String::new(), prompt: "" };
         if text.len() > MAX_BYTES {
             source.text = "";
             let message = format!("the file has {} bytes, more than {MAX_BYTES}", text.len());
-            return Err(source.error((1, 1), &[], message, "move data into files of the workspace".into()));
+            return Err(source.error((1, 1), &[], message, "move data into files of the workspace".into()).into());
         }
         let is_markdown = file.rsplit_once('.').is_some_and(|(_, end)| end.eq_ignore_ascii_case("md"));
         if !is_markdown {
@@ -46,12 +46,14 @@ impl<'a> Source<'a> {
         let mut lines = text.split_inclusive('\n');
         let opening = lines.next().unwrap_or_default();
         if opening.trim_end() != "---" {
-            return Err(source.error(
-                (1, 1),
-                &[],
-                "a workflow in Markdown begins with its front matter, and there is none".into(),
-                "begin the file with a line `---`, the workflow's fields, and another line `---`".into(),
-            ));
+            return Err(source
+                .error(
+                    (1, 1),
+                    &[],
+                    "a workflow in Markdown begins with its front matter, and there is none".into(),
+                    "begin the file with a line `---`, the workflow's fields, and another line `---`".into(),
+                )
+                .into());
         }
         // The first line stays as an empty one, so that lines are those of the file.
         source.yaml.push('\n');
@@ -64,7 +66,9 @@ impl<'a> Source<'a> {
             }
             source.yaml.push_str(line);
         }
-        Err(source.error((1, 1), &[], "the front matter is not closed".into(), "write a line `---` behind it".into()))
+        let error =
+            source.error((1, 1), &[], "the front matter is not closed".into(), "write a line `---` behind it".into());
+        Err(error.into())
     }
 
     /// An error at a line and column.

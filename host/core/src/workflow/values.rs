@@ -116,8 +116,10 @@ impl Checker<'_> {
                 self.error(&path, "an address does not name its host", "write it like `https://api.example.com/v1/*`");
             }
         }
-        let closed: [(&str, &Option<Vec<String>>, &[&str]); 2] =
-            [("memory", &memory, &["task", "run", "workflow"]), ("human", &human, &["ask", "approve"])];
+        let closed = [
+            ("memory", &memory, ["task", "run", "workflow"].as_slice()),
+            ("human", &human, ["ask", "approve"].as_slice()),
+        ];
         for (name, list, known) in closed {
             for (i, word) in list.iter().flatten().enumerate() {
                 if !known.contains(&word.as_str()) {

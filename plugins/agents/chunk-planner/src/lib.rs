@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Files are read once, a block at a time; what is kept of each is its estimate, its cuts and whom it imports. A file
-//! estimated over the length of a chunk is cut into ranges of lines. The cost model is in [`config`].
+//! estimated over the length of a chunk is cut into ranges of lines. The cost model is in `config`.
 
 mod chunk;
 mod config;

@@ -1,6 +1,6 @@
 //! The agent `codemod`: search and replace over a code base, by configured rules.
 //!
-//! [`rules`] reads and checks the rules, [`rewrite`] applies them to the content of one file, and [`run`] walks the
+//! `rules` reads and checks the rules, [`rewrite`] applies them to the content of one file, and `run` walks the
 //! files, writes those that changed, and reports. A second run over the result changes nothing; rules that would
 //! break that are refused unless they say that they do.
 

@@ -1,7 +1,7 @@
 //! The agent `reviewer`: checks files by configured rules, and reports findings with file, line and severity.
 //!
-//! [`rules`] reads and checks the rules, [`check`] applies them to one file, [`report`] keeps the most severe findings
-//! within bounds, and [`run`] walks the files and decides whether the task fails.
+//! `rules` reads and checks the rules, `check` applies them to one file, `report` keeps the most severe findings
+//! within bounds, and `run` walks the files and decides whether the task fails.
 
 mod check;
 mod report;
