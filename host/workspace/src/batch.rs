@@ -3,7 +3,7 @@
 //! Everything is written under temporary names, made durable together, then renamed. So a name in the store never stands for
 //! half a file, not even after a power cut, and content that is there already is not written again.
 
-use crate::disk::{copy_hashing, sync_dir, sync_file_system};
+use crate::disk::{FEW, copy_hashing, sync_dir, sync_file_system};
 use crate::folder_object;
 use crate::object::{ObjectError, Objects, name_of};
 use crate::tree::Folder;
@@ -13,8 +13,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read, Seek, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Up to this many files are made durable one by one; for more, asking for the whole file system is cheaper.
-const FEW: usize = 64;
 /// Files up to this size are read at once, so that known content costs no write at all.
 const SMALL: u64 = 1 << 20;
 

@@ -47,6 +47,9 @@ fn readable(dir: &Dir) -> io::Result<rustix::fd::OwnedFd> {
     Ok(openat(dir, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
+/// Up to this many files or folders are made durable one by one; for more, asking for the whole file system is cheaper.
+pub(crate) const FEW: usize = 64;
+
 /// Makes everything on the disk of `dir` durable.
 #[cfg(target_os = "linux")]
 pub(crate) fn sync_file_system(dir: &Dir) -> io::Result<()> {

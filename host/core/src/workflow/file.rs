@@ -32,7 +32,15 @@ impl SourceFile {
                 source.error(at, &path, message, hint)
             }
             // Not for a file that was read before.
-            Err(error) => WorkflowError { message, hint, ..error },
+            Err(_) => WorkflowError {
+                file: self.name.clone(),
+                line: 1,
+                column: 1,
+                field: path.join("."),
+                message,
+                hint,
+                source_line: String::new(),
+            },
         }
     }
 

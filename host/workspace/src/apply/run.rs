@@ -5,7 +5,7 @@ use super::outcome::{Applied, ApplyError};
 use super::site::{Present, Site};
 use super::watch::{Stamps, Watch};
 use crate::diff::{Delta, deltas};
-use crate::disk::{emptied, sync_dir, sync_file_system};
+use crate::disk::{FEW, emptied, sync_dir, sync_file_system};
 use crate::index::Stamp;
 use crate::rules::is_reserved;
 use crate::tree::VersionId;
@@ -16,8 +16,6 @@ use std::io;
 use std::sync::PoisonError;
 
 pub(super) const FOLDER: &str = "apply";
-/// Up to this many folders are made durable one by one.
-const FEW: usize = 64;
 
 /// Asked before each step that a crash or an error may hit; tests answer with one or the other.
 pub(super) type Gate<'a> = &'a mut dyn FnMut() -> io::Result<()>;
@@ -159,14 +157,17 @@ fn check(site: &Site<'_>, found: Vec<Delta>, now: &Stamp) -> Result<(Vec<Open>, 
 
 /// Makes all new contents ready.
 fn prepare(site: &Site<'_>, steps: &[Step], gate: Gate<'_>) -> Result<(), ApplyError> {
+    let mut waiting = Vec::new();
     for (number, step) in steps.iter().enumerate() {
         if let Some(Thing::File(file)) = &step.after {
             gate()
-                .and_then(|()| site.prepare(&name(number), file))
+                .and_then(|()| site.copy(&name(number), file))
                 .map_err(|source| ApplyError::Prepare { path: step.path.to_string(), source })?;
+            waiting.push(name(number));
         }
     }
-    Ok(())
+    let path = || steps.first().map_or_else(String::new, |step| step.path.to_string());
+    site.make_ready(&waiting).map_err(|source| ApplyError::Prepare { path: path(), source })
 }
 
 /// Takes steps back, the last one first. Taking back what was not done, or in part, is no harm. What the user has touched since

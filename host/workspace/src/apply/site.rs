@@ -1,7 +1,7 @@
 //! The user's folder as an apply sees it: path by path, never through a link.
 
 use super::log::{Step, Thing, remove};
-use crate::disk::copy_hashing;
+use crate::disk::{FEW, copy_hashing, sync_file_system};
 use crate::import::open_plain;
 use crate::index::Stamp;
 use crate::object::Objects;
@@ -135,15 +135,22 @@ impl Site<'_> {
         Ok((present, stamp))
     }
 
-    /// Makes the content of `file` ready under `waiting`, durable but for its name. The name is there only when the content
-    /// is whole, because whoever finds it takes the content for ready.
-    pub(super) fn prepare(&self, waiting: &str, file: &FileEntry) -> io::Result<()> {
-        let part = format!("{waiting}.part");
+    /// Copies the content of `file` for `waiting`, under another name for now: whoever finds a name that waits takes its content
+    /// for whole.
+    pub(super) fn copy(&self, waiting: &str, file: &FileEntry) -> io::Result<()> {
+        let part = part(waiting);
         remove(self.waiting, &part)?;
         let mut target = self.waiting.open_with(&part, &new_file(file.executable))?;
-        self.objects.copy_to(file.digest, &mut target).map_err(io::Error::other)?;
-        target.sync_data()?;
-        self.waiting.rename(&part, self.waiting, waiting)
+        self.objects.copy_to(file.digest, &mut target).map_err(io::Error::other)
+    }
+
+    /// Makes copied contents ready: durable but for their names, and then under these.
+    pub(super) fn make_ready(&self, waiting: &[String]) -> io::Result<()> {
+        match waiting.len() {
+            0..=FEW => waiting.iter().try_for_each(|name| self.waiting.open(part(name))?.sync_data())?,
+            _ => sync_file_system(self.waiting)?,
+        }
+        waiting.iter().try_for_each(|name| self.waiting.rename(part(name), self.waiting, name))
     }
 
     /// Makes a step. Doing it again changes nothing. `waiting` names the content where it is ready; it is made ready here
@@ -211,7 +218,8 @@ impl Site<'_> {
                 {
                     return Ok(());
                 }
-                self.prepare(waiting, file)?;
+                self.copy(waiting, file)?;
+                self.make_ready(&[waiting.to_owned()])?;
                 self.waiting.open(waiting)?
             }
             Err(error) => return Err(error),
@@ -245,6 +253,11 @@ impl Site<'_> {
             _ => Ok(None),
         }
     }
+}
+
+/// The name of content that may not be whole yet.
+fn part(waiting: &str) -> String {
+    format!("{waiting}.part")
 }
 
 /// The name that content has in the user's folder for a moment, where the state folder is on another disk.
