@@ -69,8 +69,15 @@ pub(crate) fn runtime_engine(instances: u32) -> Result<(Engine, Allocation), San
         .max_tables_per_component(TABLES)
         .max_tables_per_module(TABLES)
         .table_elements(MAX_TABLE_ELEMENTS as usize)
-        .linear_memory_keep_resident(64 << 10)
+        .pagemap_scan(wasmtime::Enabled::Auto)
+        .linear_memory_keep_resident(if PoolingAllocationConfig::is_pagemap_scan_available() {
+            4 << 20
+        } else {
+            64 << 10
+        })
         .table_keep_resident(16 << 10)
+        .async_stack_keep_resident(64 << 10)
+        .decommit_batch_size(8)
         .max_unused_warm_slots(4);
     let mut config = compiler_config();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
