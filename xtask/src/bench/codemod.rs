@@ -27,8 +27,9 @@ pub(crate) fn measure(ground: &Ground) -> Result<Vec<Row>, BenchError> {
     process::capture(&mut longhaul(ground, &warm))?;
     let (mut ours, mut native): (Vec<Duration>, Vec<Duration>) = (Vec::new(), Vec::new());
     // In turn, so that a slow moment of the machine meets both.
-    for _ in 0..RUNS {
-        let (one, other) = (project(ground, "codemod-longhaul")?, project(ground, "codemod-native")?);
+    for run in 0..RUNS {
+        let of_run = |who: &str| project(ground, &format!("codemod-{who}-{run}"));
+        let (one, other) = (of_run("longhaul")?, of_run("native")?);
         ours.push(time(&mut longhaul(ground, &one))?);
         native.push(time(ground.native("native_codemod").arg(&other).args([PATTERN, REPLACEMENT]))?);
         same_work(&one, &other)?;

@@ -45,8 +45,15 @@ impl Ground {
             house: house.clone(),
             longhaul: house.longhaul(true),
             examples: house.target.join("release/examples"),
-            scratch: house.target.join("bench"),
+            scratch: house.target.join("bench").join(std::process::id().to_string()),
         })
+    }
+
+    /// Takes the scratch space away, after everything was measured: a file system goes on looking at files that were deleted for
+    /// minutes, whenever it makes new ones, and that time would be measured.
+    pub(crate) fn clear(&self) {
+        // What is left takes room below the target folder and does no harm.
+        drop(fs::remove_dir_all(&self.scratch));
     }
 
     /// A program out of `xtask/examples`.
@@ -57,13 +64,7 @@ impl Ground {
     /// A new empty folder.
     pub(crate) fn empty_folder(&self, name: &str) -> Result<PathBuf, BenchError> {
         let path = self.scratch.join(name);
-        let make = || {
-            if path.exists() {
-                fs::remove_dir_all(&path)?;
-            }
-            fs::create_dir_all(&path)
-        };
-        make().map_err(|source| BenchError::Scratch { path: path.clone(), source })?;
+        fs::create_dir_all(&path).map_err(|source| BenchError::Scratch { path: path.clone(), source })?;
         Ok(path)
     }
 

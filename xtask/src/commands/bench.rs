@@ -36,7 +36,10 @@ impl Bench {
     /// Builds, measures, prints.
     pub(crate) fn run(&self, house: &House) -> Result<(), BenchCommandError> {
         Build { release: true }.run(house)?;
-        let rows = bench::measure(&Ground::prepare(house)?)?;
+        let ground = Ground::prepare(house)?;
+        let rows = bench::measure(&ground);
+        ground.clear();
+        let rows = rows?;
         narrate::result(bench::table(&rows).trim_end());
         let Some(path) = &self.json else { return Ok(()) };
         let text = format!("{:#}\n", bench::json(&rows));

@@ -14,10 +14,17 @@ struct Bench;
 pub enum Input {
     /// Nothing.
     Nothing,
-    /// Integer work.
-    Compute {
+    /// Integer work in short loops.
+    Sieve {
         /// The sieve's size.
         n: usize,
+        /// How often.
+        rounds: u64,
+    },
+    /// Integer work in long loops.
+    Hash {
+        /// How many words are hashed.
+        words: usize,
         /// How often.
         rounds: u64,
     },
@@ -44,7 +51,8 @@ impl Agent for Bench {
     fn run(task: Task<Empty, Input>) -> Result<Output, Failure> {
         let sum = match task.input {
             Input::Nothing => 0,
-            Input::Compute { n, rounds } => kernel::work(n, rounds),
+            Input::Sieve { n, rounds } => kernel::sieve(n, rounds),
+            Input::Hash { words, rounds } => kernel::hash(words, rounds),
             Input::Files { files } => work_on_files(files)?,
         };
         Ok(Output { sum })
