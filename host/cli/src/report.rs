@@ -255,7 +255,7 @@ impl Fold {
                 }
             }
             Entry::Applied { files, .. } => self.applied = Some(*files),
-            Entry::Decided { .. } | Entry::Action(_) | Entry::Log { .. } | Entry::Progress { .. } => {}
+            Entry::RunResumed { .. } | Entry::Decided { .. } | Entry::Action(_) | Entry::Log { .. } | Entry::Progress { .. } => {}
         }
     }
 

@@ -4,11 +4,12 @@
 
 use crate::action::Action;
 use crate::clock::Clock;
+use crate::digest::Digest;
 use crate::grant::Grant;
 use crate::id::{AttemptId, Name, RunId};
-use crate::incident::Problem;
+use crate::incident::{IncidentClass, Problem};
 use crate::stage::Stage;
-use crate::units::{Bytes, Fuel};
+use crate::units::{Bytes, Fuel, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,6 +100,10 @@ pub struct Job {
     pub recorder: Arc<dyn Recorder>,
     /// What time it is for the guest.
     pub clock: Arc<dyn Clock>,
+    /// When the attempt began. A replayed one began when the first did.
+    pub began: Timestamp,
+    /// Where the guest's random numbers come from.
+    pub seed: Digest,
 }
 
 /// What a guest does, as it does it.
@@ -142,20 +147,53 @@ pub enum LogLevel {
 }
 
 /// Takes what a guest does into the record.
+///
+/// While an attempt is replayed, the record holds what comes next already: events are compared with it instead of being
+/// appended, and answers from outside are taken from it. Where it ends, the attempt goes live; the guest cannot tell.
 pub trait Recorder: Send + Sync {
     /// Records an event. May block for a moment while the record catches up.
     ///
     /// Recording fails closed: after an error the action must not happen and the attempt ends.
     ///
     /// # Errors
-    /// [`RecordError`] where the record cannot be written.
+    /// [`RecordError`].
     fn record(&self, event: AttemptEvent) -> Result<(), RecordError>;
+
+    /// The action that the record holds next, which has the answer to what the guest asks now; none when it is live.
+    fn replayed(&self) -> Option<Action> {
+        None
+    }
 }
 
-/// The record cannot be written.
+/// An event was not recorded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the record cannot be written: {0}")]
-pub struct RecordError(pub String);
+pub enum RecordError {
+    /// The record cannot be written.
+    #[error("the record cannot be written: {0}")]
+    Lost(String),
+    /// A replayed guest does something else than before.
+    #[error(transparent)]
+    Diverged(#[from] Divergence),
+}
+
+/// A replay is not what was recorded, so nothing can be built on it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the replay of attempt {attempt} is not what was recorded: expected {expected}, found {found}")]
+pub struct Divergence {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// What the record holds.
+    pub expected: String,
+    /// What came instead.
+    pub found: String,
+}
+
+impl From<Divergence> for Problem {
+    fn from(divergence: Divergence) -> Self {
+        let evidence = serde_json::json!({ "expected": divergence.expected, "found": divergence.found });
+        Problem::new(IncidentClass::Diverged, divergence.to_string()).with_evidence(evidence)
+    }
+}
 
 /// How an attempt ended well.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -12,8 +12,9 @@ use crate::incident::{Decision, Incident, Problem};
 use crate::manifest::PluginKind;
 use crate::path::StagePath;
 use crate::state::{RunState, TaskState};
-use crate::units::Timestamp;
+use crate::units::{Fuel, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// A position in a run's journal, from 0 on without gaps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,7 +47,9 @@ pub enum Entry {
         run: RunId,
         /// The workflow's name.
         workflow: String,
-        /// The workflow file as it was read, so that the run can be understood without it.
+        /// The workflow file's name, as it was given.
+        file: String,
+        /// The workflow file as it was read, so that the run can be understood, and resumed, without it.
         source: String,
         /// The workspace version it begins with.
         base: Digest,
@@ -54,6 +57,25 @@ pub enum Entry {
         host: String,
         /// How the guests are kept apart on this machine, in words, for example `landlock`.
         isolation: Vec<String>,
+        /// The inputs, complete.
+        inputs: serde_json::Map<String, serde_json::Value>,
+        /// What the operator allows; none where there is no policy.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        policy: Option<Permissions>,
+        /// What all randomness of the run derives from.
+        seed: u64,
+        /// Whether the result is put into the user's folder when the run is done.
+        apply: bool,
+    },
+    /// The run goes on after a pause or a crash.
+    RunResumed {
+        /// The host's version.
+        host: String,
+        /// How the guests are kept apart now.
+        isolation: Vec<String>,
+        /// What the run may use up from now on, where that was changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        budget: Option<Budget>,
     },
     /// A plugin takes part.
     PluginUsed {
@@ -94,6 +116,9 @@ pub enum Entry {
         grant: Vec<(Party, Permissions)>,
         /// What bounds it.
         limits: Limits,
+        /// The attempt whose work it judges, where that is what it is for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        judges: Option<u32>,
     },
     /// A host call of the guest.
     Action(Action),
@@ -161,6 +186,16 @@ pub enum Entry {
         /// Files written or removed.
         files: u64,
     },
+}
+
+/// What a run may use up, all its resumptions together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Time that it is under way.
+    pub wall_time: Duration,
+    /// Computing; none for no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fuel: Option<Fuel>,
 }
 
 /// A change of one path between two versions.

@@ -16,7 +16,7 @@
 //! [`gathered`](crate::workflow::expr::TaskResult::gathered) from theirs. An empty list completes at once.
 //!
 //! When a task fails or is cancelled, all that wait for it can never start and are cancelled with it. Those that wait for
-//! an *escalated* task stay pending: a person decides.
+//! an *escalated* task stay pending: a person decides, and may let it be tried again.
 //!
 //! Each update costs what it changes: counts of unmet needs, one heap of ready tasks for each agent, no scan of all tasks.
 //!
@@ -198,8 +198,12 @@ impl Graph {
             _ => {}
         }
         let to = node.state.after(event).map_err(|source| GraphError::Illegal { task: task.clone(), source })?;
+        let was_final = node.state.is_final();
         let mut changes = Vec::new();
         self.set(index, to, &mut changes);
+        if was_final && !to.is_final() {
+            self.reopen(index, &mut changes);
+        }
         self.settle(index, &mut changes);
         Ok(changes)
     }

@@ -108,6 +108,16 @@ impl TaskId {
         Self(format!("{name}[{index}]"))
     }
 
+    /// The index of an element of a `for_each`; none for a task that stands for itself.
+    pub fn index(&self) -> Option<usize> {
+        self.0.split_once('[').and_then(|(_, index)| index.trim_end_matches(']').parse().ok())
+    }
+
+    /// The task that this is an element of, or the task itself.
+    pub fn parent(&self) -> TaskId {
+        Self(self.name().to_owned())
+    }
+
     /// The name of the task in the workflow, without an index.
     pub fn name(&self) -> &str {
         self.0.split('[').next().unwrap_or(&self.0)
@@ -174,7 +184,8 @@ mod tests {
         let name = Name::new("change").unwrap();
         let element = TaskId::element(&name, 3);
         assert_eq!(element.as_str(), "change[3]");
-        assert_eq!(element.name(), "change");
+        assert_eq!((element.name(), element.index()), ("change", Some(3)));
+        assert_eq!((element.parent(), element.parent().index()), (TaskId::single(&name), None));
         assert_eq!(TaskId::new("change[3]").unwrap(), element);
         for bad in ["change[", "change[]", "change[x]", "change[1]x", "change[1", "[1]"] {
             assert!(TaskId::new(bad).is_err(), "{bad}");

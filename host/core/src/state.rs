@@ -6,7 +6,8 @@
 //!      ▲  │              │ fail
 //!      │  │ skip         ▼
 //!      │  └──► skipped ◄─ failing ──give-up──► failed
-//!      └──────retry───────┘      └─escalate──► escalated          any open state ──cancel──► cancelled
+//!      ├──────retry───────┘      └─escalate──► escalated ──┐       any open state ──cancel──► cancelled
+//!      └──────retry────────────────────────────────────────┘
 //! ```
 
 use serde::{Deserialize, Serialize};
@@ -28,7 +29,7 @@ pub enum TaskState {
     Skipped,
     /// Given up.
     Failed,
-    /// Handed to a person.
+    /// Handed to a person, who may let it be tried again.
     Escalated,
     /// Cancelled.
     Cancelled,
@@ -64,6 +65,8 @@ pub enum RunState {
     Running,
     /// All tasks are done, and the result is being put into the user's folder.
     Applying,
+    /// Stopped at a safe point; it goes on when it is resumed.
+    Paused,
     /// Done, and the result is where it belongs.
     Completed,
     /// A task was given up.
@@ -90,6 +93,10 @@ pub enum RunEvent {
     Escalate,
     /// A budget is used up.
     Exhaust,
+    /// The operator pauses it.
+    Pause,
+    /// The operator lets it go on.
+    Resume,
     /// The operator cancels it.
     Cancel,
 }
@@ -118,15 +125,23 @@ impl TaskState {
             (S::Pending | S::Failing, E::Skip) => Ok(S::Skipped),
             (S::Running, E::Complete) => Ok(S::Completed),
             (S::Running, E::Fail) => Ok(S::Failing),
-            (S::Failing, E::Retry) => Ok(S::Pending),
+            (S::Failing | S::Escalated, E::Retry) => Ok(S::Pending),
             (S::Failing, E::GiveUp) => Ok(S::Failed),
             (S::Failing, E::Escalate) => Ok(S::Escalated),
-            (S::Pending | S::Running | S::Failing, E::Cancel) => Ok(S::Cancelled),
+            (S::Pending | S::Running | S::Failing | S::Escalated, E::Cancel) => Ok(S::Cancelled),
             _ => Err(IllegalTransition { what: "task", state: self.to_string(), event: name_of(&event) }),
         }
     }
 
-    /// Whether nothing more will happen to it.
+    /// The event that leads from this state to `to`; none where no single one does.
+    pub fn event_to(self, to: TaskState) -> Option<TaskEvent> {
+        use TaskEvent as E;
+        [E::Start, E::Complete, E::Fail, E::Retry, E::Skip, E::GiveUp, E::Escalate, E::Cancel]
+            .into_iter()
+            .find(|event| self.after(*event) == Ok(to))
+    }
+
+    /// Whether nothing more will happen to it by itself.
     pub fn is_final(self) -> bool {
         !matches!(self, TaskState::Pending | TaskState::Running | TaskState::Failing)
     }
@@ -150,7 +165,9 @@ impl RunState {
             (S::Running, E::Fail) => Ok(S::Failed),
             (S::Running | S::Applying, E::Escalate) => Ok(S::Escalated),
             (S::Running, E::Exhaust) => Ok(S::Exhausted),
-            (S::Running, E::Cancel) => Ok(S::Cancelled),
+            (S::Running, E::Pause) => Ok(S::Paused),
+            (S::Paused | S::Exhausted | S::Escalated, E::Resume) => Ok(S::Running),
+            (S::Running | S::Paused | S::Exhausted | S::Escalated, E::Cancel) => Ok(S::Cancelled),
             _ => Err(IllegalTransition { what: "run", state: self.to_string(), event: name_of(&event) }),
         }
     }
@@ -158,6 +175,11 @@ impl RunState {
     /// Whether nothing more will happen to it by itself.
     pub fn is_final(self) -> bool {
         !matches!(self, RunState::Running | RunState::Applying)
+    }
+
+    /// Whether it can be resumed, by itself or after a person has seen to it.
+    pub fn can_resume(self) -> bool {
+        !matches!(self, RunState::Completed | RunState::Failed | RunState::Cancelled)
     }
 }
 
@@ -200,13 +222,28 @@ mod tests {
     fn final_states_allow_nothing() {
         use TaskEvent as E;
         let all = [E::Start, E::Complete, E::Fail, E::Retry, E::Skip, E::GiveUp, E::Escalate, E::Cancel];
-        for state in
-            [TaskState::Completed, TaskState::Skipped, TaskState::Failed, TaskState::Escalated, TaskState::Cancelled]
-        {
+        for state in [TaskState::Completed, TaskState::Skipped, TaskState::Failed, TaskState::Cancelled] {
             for event in all {
                 assert!(state.after(event).is_err(), "{state} {event:?}");
             }
         }
+    }
+
+    #[test]
+    fn the_way_between_two_states_is_known_from_them() {
+        assert_eq!(TaskState::Pending.event_to(TaskState::Running), Some(TaskEvent::Start));
+        assert_eq!(TaskState::Escalated.event_to(TaskState::Pending), Some(TaskEvent::Retry));
+        assert_eq!(TaskState::Completed.event_to(TaskState::Running), None);
+    }
+
+    #[test]
+    fn a_run_that_rests_goes_on_when_it_is_resumed() {
+        for (event, rests) in [(RunEvent::Pause, RunState::Paused), (RunEvent::Exhaust, RunState::Exhausted)] {
+            assert_eq!(RunState::Running.after(event), Ok(rests));
+            assert!(rests.is_final() && rests.can_resume());
+            assert_eq!(rests.after(RunEvent::Resume), Ok(RunState::Running));
+        }
+        assert!(!RunState::Completed.can_resume() && RunState::Completed.after(RunEvent::Resume).is_err());
     }
 
     #[test]

@@ -1,28 +1,47 @@
-//! Begins a run, and sees it to its end.
+//! Begins a run or goes on with one, and sees it to its end.
 
 use crate::error::{EngineError, Halt};
 use crate::executor::Grants;
+use crate::history::History;
 use crate::ledger::Ledger;
-use crate::options::RunOptions;
+use crate::options::{Apply, ResumeOptions, RunOptions};
 use crate::orchestrator::{Book, Dispatcher, Outputs};
 use crate::ports::{PluginInfo, Ports};
 use crate::report::RunReport;
 use crate::shared::{Configured, FuelMeter, Head, Shared, Stop};
 use longhaul_core::digest::Digest;
-use longhaul_core::entry::Entry;
+use longhaul_core::entry::{Budget, Entry, Position};
+use longhaul_core::grant::Permissions;
 use longhaul_core::graph::Graph;
 use longhaul_core::id::{Name, RunId};
 use longhaul_core::manifest::PluginKind;
+use longhaul_core::state::{RunEvent, RunState};
+use longhaul_core::units::{Fuel, Timestamp};
 use longhaul_core::workflow::expr::{Scope, Template};
 use longhaul_core::workflow::model::Workflow;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Runs workflows on its ports.
 #[derive(Clone)]
 pub struct Engine {
     ports: Ports,
+}
+
+/// What a run starts from: nothing, or what the record holds.
+struct Start {
+    run: RunId,
+    inputs: Map<String, Value>,
+    policy: Option<Permissions>,
+    seed: u64,
+    started: Timestamp,
+    /// The time of the last record.
+    last: Timestamp,
+    version: Digest,
+    fuel: Fuel,
+    budget: Budget,
 }
 
 impl Engine {
@@ -34,7 +53,7 @@ impl Engine {
     /// Runs `workflow` from version `base` of its workspace to an end.
     ///
     /// A run whose tasks fail has an end too: see [`RunReport::status`]. Needs a Tokio runtime. To end it early use
-    /// [`RunOptions::cancel`] and go on polling: a dropped future leaves the record without an end.
+    /// [`RunOptions::control`] and go on polling: a dropped future leaves the record without an end.
     ///
     /// # Errors
     /// [`EngineError`] where it could not begin, or the record was lost.
@@ -47,34 +66,99 @@ impl Engine {
         options: RunOptions,
     ) -> Result<RunReport, EngineError> {
         let graph = Graph::new(&workflow)?;
+        let RunOptions { file, source, host, isolation, inputs, policy, seed, apply, control } = options;
         let started = self.ports.time.now();
-        let facts = json!({ "id": run.as_str(), "workflow": workflow.name.as_str(), "started": started.to_string() });
-        let shared = Arc::new(self.share(&run, &workflow, base, &options, &facts)?);
+        let start = Start {
+            run: run.clone(),
+            inputs: inputs.clone(),
+            policy: policy.clone(),
+            seed,
+            started,
+            last: Timestamp(0),
+            version: base,
+            fuel: Fuel(0),
+            budget: own_budget(&workflow),
+        };
+        let facts = start.facts(&workflow);
+        let shared = Arc::new(self.share(start, &workflow, &facts)?);
         let workflow = Arc::new(workflow);
         let halt = |halt: Halt| halt.of_run(run.clone());
-        let RunOptions { source, host, isolation, inputs, apply, cancel, .. } = options;
-        let entry =
-            Entry::RunStarted { run: run.clone(), workflow: workflow.name.to_string(), source, base, host, isolation };
+        let entry = Entry::RunStarted {
+            run: run.clone(),
+            workflow: workflow.name.to_string(),
+            file,
+            source,
+            base,
+            host,
+            isolation,
+            inputs: inputs.clone(),
+            policy,
+            seed,
+            apply: apply == Apply::OnSuccess,
+        };
         announce(&shared, entry).map_err(halt)?;
         let book = Book::new(&workflow, graph, shared.ledger.clone()).map_err(halt)?;
         // Nothing is done for a run that the record might not know.
         shared.ledger.flush().await.map_err(|error| halt(error.into()))?;
         let outputs = Outputs::new(&workflow, inputs, facts);
+        let wall_time = shared.wall_time;
         let mut dispatcher = Dispatcher::new(shared, workflow, book, outputs);
-        dispatcher.work(cancel.cancelled()).await.map_err(halt)?;
-        dispatcher.finish(base, started, apply).await.map_err(halt)
+        dispatcher.work(&control, wall_time).await.map_err(halt)?;
+        dispatcher.finish(RunState::Running, base, started, apply).await.map_err(halt)
+    }
+
+    /// Goes on with a run from where its record ends, as [`Engine::run`] would have gone on: what was completed is not done
+    /// again, and what was under way is done again along its record.
+    ///
+    /// # Errors
+    /// [`EngineError`] where it cannot go on, or the record was lost.
+    #[tracing::instrument(name = "resume", skip_all, fields(run = %history.run, workflow = %workflow.name))]
+    pub async fn resume(
+        &self,
+        mut history: History,
+        workflow: Workflow,
+        options: ResumeOptions,
+    ) -> Result<RunReport, EngineError> {
+        let run = history.run.clone();
+        if !history.state.can_resume() {
+            return Err(EngineError::Over { run, state: history.state });
+        }
+        let graph = Graph::new(&workflow)?;
+        let ResumeOptions { host, isolation, budget, control } = options;
+        let start = Start {
+            run: run.clone(),
+            inputs: history.inputs.clone(),
+            policy: history.policy.clone(),
+            seed: history.seed,
+            started: history.started,
+            last: history.last,
+            version: history.version,
+            fuel: history.fuel,
+            budget: budget.or(history.budget).unwrap_or_else(|| own_budget(&workflow)),
+        };
+        let facts = start.facts(&workflow);
+        let shared = Arc::new(self.share(start, &workflow, &facts)?);
+        same_plugins(&shared, &history)?;
+        let workflow = Arc::new(workflow);
+        let halt = |halt: Halt| halt.of_run(run.clone());
+        let resumed = Entry::RunResumed { host, isolation, budget };
+        let (state, end) = go_on(&shared, &history, resumed).map_err(halt)?;
+        let known = std::mem::take(&mut history.tasks);
+        let book = Book::restoring(&workflow, graph, shared.ledger.clone(), known).map_err(halt)?;
+        let outputs = Outputs::new(&workflow, std::mem::take(&mut history.inputs), facts);
+        let wall_time = shared.wall_time.saturating_sub(history.active);
+        let mut dispatcher = Dispatcher::new(shared.clone(), workflow, book, outputs);
+        dispatcher.restore(&history, end).map_err(halt)?;
+        shared.ledger.flush().await.map_err(|error| halt(error.into()))?;
+        let (base, started, apply) = (history.base, history.started, history.apply);
+        drop(history);
+        dispatcher.work(&control, wall_time).await.map_err(halt)?;
+        dispatcher.finish(state, base, started, apply).await.map_err(halt)
     }
 
     /// Works out what holds for the whole run.
-    fn share(
-        &self,
-        run: &RunId,
-        workflow: &Workflow,
-        base: Digest,
-        options: &RunOptions,
-        facts: &Value,
-    ) -> Result<Shared, EngineError> {
-        let scope = Scope { inputs: &options.inputs, tasks: &BTreeMap::new(), item: None, run: facts };
+    fn share(&self, start: Start, workflow: &Workflow, facts: &Value) -> Result<Shared, EngineError> {
+        let scope = Scope { inputs: &start.inputs, tasks: &BTreeMap::new(), item: None, run: facts };
         let evaluate = |template: &Template, field: String| {
             template.evaluate(&scope).map_err(|source| EngineError::Evaluate { field, source })
         };
@@ -99,36 +183,84 @@ impl Engine {
             objective = [objective.as_str(), workflow.prompt.as_str()].join("\n\n").trim_start().to_owned();
         }
         Ok(Shared {
-            run: run.clone(),
+            ledger: Arc::new(Ledger::new(start.run.clone(), &self.ports, start.last)),
+            run: start.run,
             workflow: workflow.name.clone(),
             objective,
-            policy: options.policy.clone(),
+            policy: start.policy,
             grants: Grants::default(),
             agents,
             strategies,
-            seed: options.seed,
+            seed: start.seed,
             ports: self.ports.clone(),
-            ledger: Arc::new(Ledger::new(run.clone(), &self.ports)),
-            head: Head::new(base),
-            fuel: FuelMeter::new(workflow.budget.fuel),
+            head: Head::new(start.version),
+            fuel: FuelMeter::new(start.budget.fuel, start.fuel),
+            wall_time: start.budget.wall_time,
             stop: Stop::new(),
         })
     }
+}
+
+impl Start {
+    /// What expressions see of the run.
+    fn facts(&self, workflow: &Workflow) -> Value {
+        json!({ "id": self.run.as_str(), "workflow": workflow.name.as_str(), "started": self.started.to_string() })
+    }
+}
+
+fn own_budget(workflow: &Workflow) -> Budget {
+    let wall_time: Duration = workflow.budget.wall_time;
+    Budget { wall_time, fuel: workflow.budget.fuel }
 }
 
 fn loaded(kind: PluginKind, name: &Name, info: Option<PluginInfo>) -> Result<PluginInfo, EngineError> {
     info.ok_or_else(|| EngineError::PluginMissing { kind, name: name.to_string() })
 }
 
+/// All plugins of a run with their kinds.
+fn plugins(shared: &Shared) -> impl Iterator<Item = (PluginKind, &Name, &PluginInfo)> {
+    let kinds = [(PluginKind::Agent, &shared.agents), (PluginKind::Strategy, &shared.strategies)];
+    kinds.into_iter().flat_map(|(kind, all)| all.iter().map(move |(name, configured)| (kind, name, &configured.info)))
+}
+
 /// Records that the run begins, and which plugins take part.
 fn announce(shared: &Shared, started: Entry) -> Result<(), Halt> {
     shared.ledger.run(started)?;
-    let kinds = [(PluginKind::Agent, &shared.agents), (PluginKind::Strategy, &shared.strategies)];
-    for (plugin, (name, configured)) in kinds.into_iter().flat_map(|(kind, all)| all.iter().map(move |one| (kind, one)))
-    {
-        let PluginInfo { digest, version, .. } = &configured.info;
-        let used = Entry::PluginUsed { name: name.clone(), plugin, digest: *digest, version: version.clone() };
-        shared.ledger.run(used)?;
+    plugins(shared).try_for_each(|(kind, name, info)| announce_plugin(shared, kind, name, info))
+}
+
+fn announce_plugin(shared: &Shared, plugin: PluginKind, name: &Name, info: &PluginInfo) -> Result<(), Halt> {
+    let PluginInfo { digest, version, .. } = info;
+    let used = Entry::PluginUsed { name: name.clone(), plugin, digest: *digest, version: version.clone() };
+    Ok(shared.ledger.run(used).map(drop)?)
+}
+
+/// Only the components that a run began with can go on with it: another one would not do the same along the record.
+fn same_plugins(shared: &Shared, history: &History) -> Result<(), EngineError> {
+    for (kind, name, info) in plugins(shared) {
+        match history.plugin(kind, name) {
+            Some(recorded) if recorded != info.digest => {
+                let (name, found) = (name.to_string(), info.digest);
+                return Err(EngineError::PluginChanged { kind, name, recorded, found });
+            }
+            _ => {}
+        }
     }
     Ok(())
+}
+
+/// Records that the run goes on; gives the state in which it does, and where in the record.
+fn go_on(shared: &Shared, history: &History, resumed: Entry) -> Result<(RunState, Position), Halt> {
+    let end = shared.ledger.run(resumed)?;
+    // A run that was killed as it began may have been about to say so.
+    for (kind, name, info) in plugins(shared).filter(|(kind, name, _)| history.plugin(*kind, name).is_none()) {
+        announce_plugin(shared, kind, name, info)?;
+    }
+    let state = history.state;
+    if !state.is_final() {
+        return Ok((state, end));
+    }
+    let to = state.after(RunEvent::Resume)?;
+    shared.ledger.run(Entry::RunChanged { from: state, to, reason: String::new() })?;
+    Ok((to, end))
 }

@@ -1,10 +1,11 @@
 //! Why a run could not be carried to any end at all.
 
 use crate::ports::JournalError;
+use longhaul_core::digest::Digest;
 use longhaul_core::graph::GraphError;
 use longhaul_core::id::RunId;
 use longhaul_core::manifest::PluginKind;
-use longhaul_core::state::IllegalTransition;
+use longhaul_core::state::{IllegalTransition, RunState};
 use longhaul_core::workflow::expr::EvaluationError;
 
 /// A run has no end: it could not begin, or its record was lost. Failing tasks are not errors but ends, see
@@ -35,6 +36,26 @@ pub enum EngineError {
         field: String,
         /// What went wrong.
         source: EvaluationError,
+    },
+    /// A plugin is not the one that the run began with. Nothing was recorded.
+    #[error("the {kind} `{name}` is {found} now, and the run began with {recorded}; only the same component can go on")]
+    PluginChanged {
+        /// Its kind.
+        kind: PluginKind,
+        /// Its name in the workflow.
+        name: String,
+        /// The digest that the record names.
+        recorded: Digest,
+        /// The digest that was loaded.
+        found: Digest,
+    },
+    /// A run that has ended for good. Nothing was recorded.
+    #[error("run `{run}` is {state}, and what is {state} does not go on; start a new run")]
+    Over {
+        /// The run.
+        run: RunId,
+        /// Its state.
+        state: RunState,
     },
     /// The tasks of the workflow do not form a graph. Nothing was recorded.
     #[error("the tasks of the workflow cannot be ordered")]

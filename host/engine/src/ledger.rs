@@ -1,15 +1,13 @@
-//! The run's side of the record: stamps what happens, appends it, counts it, and fails closed.
+//! The run's side of the record: stamps what happens, appends it, and fails closed.
 //!
 //! One ledger is shared by all that happens in a run. Stamping and appending are one step, so times in a journal never run
 //! backwards. After the first failure nothing is taken any more, and [`Ledger::broken`] tells everyone at once.
 
-use crate::ports::{Journal, JournalError, Observer, Ports};
-use longhaul_core::attempt::{AttemptEvent, RecordError, Recorder};
+use crate::ports::{Journal, JournalError, Observer, Ports, Query};
 use longhaul_core::clock::Clock;
-use longhaul_core::entry::{Entry, Record};
+use longhaul_core::entry::{Entry, Position, Record};
 use longhaul_core::id::{AttemptId, RunId, TaskId};
 use longhaul_core::units::Timestamp;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
@@ -22,37 +20,40 @@ pub(crate) struct Ledger {
     /// Held while a record is stamped and appended.
     line: Mutex<Timestamp>,
     broken: watch::Sender<Option<JournalError>>,
-    actions: AtomicU64,
-    denials: AtomicU64,
 }
 
 impl Ledger {
-    pub(crate) fn new(run: RunId, ports: &Ports) -> Self {
+    /// A ledger of a run whose last record is of this time.
+    pub(crate) fn new(run: RunId, ports: &Ports, last: Timestamp) -> Self {
         Self {
             run,
             journal: ports.journal.clone(),
             clock: ports.time.clone(),
             observer: ports.observer.clone(),
-            line: Mutex::new(Timestamp(0)),
+            line: Mutex::new(last),
             broken: watch::Sender::new(None),
-            actions: AtomicU64::new(0),
-            denials: AtomicU64::new(0),
         }
     }
 
-    /// Records what happened to the run.
-    pub(crate) fn run(&self, entry: Entry) -> Result<Timestamp, JournalError> {
-        self.append(None, None, entry)
+    /// Records what happened to the run; gives where.
+    pub(crate) fn run(&self, entry: Entry) -> Result<Position, JournalError> {
+        self.append(None, None, entry).map(|(position, _)| position)
     }
 
     /// Records what happened to a task.
-    pub(crate) fn task(&self, task: &TaskId, entry: Entry) -> Result<Timestamp, JournalError> {
-        self.append(Some(task.clone()), None, entry)
+    pub(crate) fn task(&self, task: &TaskId, entry: Entry) -> Result<(), JournalError> {
+        self.append(Some(task.clone()), None, entry).map(drop)
     }
 
-    /// Records what happened in an attempt.
+    /// Records what happened in an attempt; gives when.
     pub(crate) fn attempt(&self, attempt: &AttemptId, entry: Entry) -> Result<Timestamp, JournalError> {
-        self.append(Some(attempt.task.clone()), Some(attempt.number), entry)
+        self.append(Some(attempt.task.clone()), Some(attempt.number), entry).map(|(_, at)| at)
+    }
+
+    /// Reads what the record holds of a task, behind a position.
+    pub(crate) fn read(&self, task: &TaskId, after: Position) -> Result<Vec<(Position, Record)>, JournalError> {
+        let query = Query { after: Some(after), task: Some(task.clone()), details: true };
+        self.journal.read(&self.run, &query)
     }
 
     /// Makes durable all that was recorded before.
@@ -76,59 +77,35 @@ impl Ledger {
         self.broken.borrow().clone().map_or(Ok(()), Err)
     }
 
-    /// Actions recorded so far, and how many of them were refused.
-    pub(crate) fn counts(&self) -> (u64, u64) {
-        (self.actions.load(Relaxed), self.denials.load(Relaxed))
-    }
-
-    fn append(&self, task: Option<TaskId>, attempt: Option<u32>, entry: Entry) -> Result<Timestamp, JournalError> {
+    fn append(
+        &self,
+        task: Option<TaskId>,
+        attempt: Option<u32>,
+        entry: Entry,
+    ) -> Result<(Position, Timestamp), JournalError> {
         self.check()?;
-        if let Entry::Action(action) = &entry {
-            self.actions.fetch_add(1, Relaxed);
-            self.denials.fetch_add(u64::from(action.is_denied()), Relaxed);
-        }
         let mut record = Record { at: Timestamp(0), task, attempt, entry };
-        {
+        let position = {
             // A panic of the journal's adapter leaves a valid timestamp behind.
             let mut last = self.line.lock().unwrap_or_else(PoisonError::into_inner);
             *last = self.clock.now().max(*last);
             record.at = *last;
-            self.journal.append(&self.run, &record).map_err(|error| self.fail(error))?;
-        }
+            self.journal.append(&self.run, &record).map_err(|error| self.fail(error))?
+        };
         self.observer.seen(&record);
-        Ok(record.at)
+        Ok((position, record.at))
     }
 
-    /// Remembers the first failure and gives it back.
+    /// Remembers the first failure and gives it back. A record that is itself at fault is no failure of the journal.
     fn fail(&self, error: JournalError) -> JournalError {
+        if matches!(error, JournalError::Refused(_)) {
+            return error;
+        }
         self.broken.send_if_modified(|broken| {
             let first = broken.is_none();
             broken.get_or_insert_with(|| error.clone());
             first
         });
         error
-    }
-}
-
-/// Records what one attempt does.
-pub(crate) struct AttemptRecorder {
-    ledger: Arc<Ledger>,
-    attempt: AttemptId,
-}
-
-impl AttemptRecorder {
-    pub(crate) fn new(ledger: Arc<Ledger>, attempt: AttemptId) -> Self {
-        Self { ledger, attempt }
-    }
-}
-
-impl Recorder for AttemptRecorder {
-    fn record(&self, event: AttemptEvent) -> Result<(), RecordError> {
-        let entry = match event {
-            AttemptEvent::Action(action) => Entry::Action(action),
-            AttemptEvent::Log { level, message } => Entry::Log { level, message },
-            AttemptEvent::Progress { done, total, note } => Entry::Progress { done, total, note },
-        };
-        self.ledger.attempt(&self.attempt, entry).map(drop).map_err(|error| RecordError(error.to_string()))
     }
 }

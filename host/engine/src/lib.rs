@@ -26,6 +26,7 @@
 mod engine;
 mod error;
 mod executor;
+mod history;
 mod ledger;
 mod options;
 mod orchestrator;
@@ -33,8 +34,10 @@ pub mod ports;
 mod recovery;
 mod report;
 mod shared;
+mod transcript;
 
 pub use engine::Engine;
 pub use error::EngineError;
-pub use options::{Apply, CancelHandle, RunOptions};
+pub use history::{History, HistoryError};
+pub use options::{Apply, ResumeOptions, RunControl, RunOptions};
 pub use report::{RunReport, TaskCounts, TaskRow};

@@ -1,5 +1,6 @@
-//! What a run is given beside its workflow, and the handle to cancel it.
+//! What a run is given beside its workflow, and the handle to pause or cancel it.
 
+use longhaul_core::entry::Budget;
 use longhaul_core::grant::Permissions;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -8,6 +9,8 @@ use tokio::sync::watch;
 /// What a run is given beside its workflow.
 #[derive(Debug, Clone, Default)]
 pub struct RunOptions {
+    /// The workflow file's name; it goes into the record.
+    pub file: String,
     /// The workflow file as it was read; it goes into the record.
     pub source: String,
     /// The host's version; it goes into the record.
@@ -22,8 +25,21 @@ pub struct RunOptions {
     pub seed: u64,
     /// What becomes of the result.
     pub apply: Apply,
-    /// How the run is cancelled, if at all.
-    pub cancel: CancelHandle,
+    /// How the run is paused or cancelled, if at all.
+    pub control: RunControl,
+}
+
+/// What a run is given that goes on.
+#[derive(Debug, Clone, Default)]
+pub struct ResumeOptions {
+    /// The host's version; it goes into the record.
+    pub host: String,
+    /// How guests are kept apart now, in words; it goes into the record.
+    pub isolation: Vec<String>,
+    /// What the run may use up from now on, where that is another than before.
+    pub budget: Option<Budget>,
+    /// How the run is paused or cancelled, if at all.
+    pub control: RunControl,
 }
 
 /// What becomes of a run's result.
@@ -36,29 +52,69 @@ pub enum Apply {
     Later,
 }
 
-/// Cancels a run. Clones cancel the same run.
-#[derive(Debug, Clone)]
-pub struct CancelHandle(Arc<watch::Sender<bool>>);
+/// What an operator can order while a run is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Order {
+    Pause,
+    Cancel,
+}
 
-impl CancelHandle {
-    /// Ends the run soon: what is under way is dropped, nothing new begins, the record is completed. Cancelling twice, or
-    /// when all is done, changes nothing.
-    pub fn cancel(&self) {
-        self.0.send_replace(true);
+/// Pauses or cancels a run. Clones do so to the same run.
+#[derive(Debug, Clone)]
+pub struct RunControl(Arc<watch::Sender<Option<Order>>>);
+
+impl RunControl {
+    /// Ends the run's work soon, to be resumed later: what is under way is dropped and done again from its record, nothing
+    /// new begins. Changes nothing when all is done.
+    pub fn pause(&self) {
+        self.order(Order::Pause);
     }
 
-    /// Resolves when the run is to be cancelled.
-    pub(crate) async fn cancelled(&self) {
-        let mut cancelled = self.0.subscribe();
-        // An error means that the sender is gone, which cannot be while it is borrowed here.
-        if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
-            std::future::pending::<()>().await;
-        }
+    /// Ends the run for good, soon: what is under way is dropped, nothing new begins, the record is completed. Cancelling
+    /// twice, or when all is done, changes nothing.
+    pub fn cancel(&self) {
+        self.order(Order::Cancel);
+    }
+
+    fn order(&self, order: Order) {
+        self.0.send_if_modified(|given| {
+            let is_more = given.is_none_or(|given| given < order);
+            if is_more {
+                *given = Some(order);
+            }
+            is_more
+        });
+    }
+
+    /// The orders to come, each once.
+    pub(crate) fn orders(&self) -> Orders {
+        Orders { given: self.0.subscribe(), taken: None }
     }
 }
 
-impl Default for CancelHandle {
+impl Default for RunControl {
     fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(false)))
+        Self(Arc::new(watch::Sender::new(None)))
+    }
+}
+
+/// Waits for orders.
+pub(crate) struct Orders {
+    given: watch::Receiver<Option<Order>>,
+    taken: Option<Order>,
+}
+
+impl Orders {
+    /// Resolves when there is an order that was not taken yet.
+    pub(crate) async fn next(&mut self) -> Order {
+        let taken = self.taken;
+        match self.given.wait_for(|given| *given > taken).await.map(|given| *given) {
+            Ok(Some(order)) => {
+                self.taken = Some(order);
+                order
+            }
+            // The sender is gone, so there will be none.
+            _ => std::future::pending().await,
+        }
     }
 }

@@ -15,7 +15,7 @@ use longhaul_core::clock::Clock;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Change, Position, Record};
 use longhaul_core::grant::Permissions;
-use longhaul_core::id::{AttemptId, Name, RunId};
+use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
 use longhaul_core::incident::{Decision, Situation};
 use longhaul_core::path::StagePath;
 use longhaul_core::stage::Stage;
@@ -93,7 +93,8 @@ pub trait Workspace: Send + Sync {
     ) -> BoxFuture<'a, Result<Box<dyn OpenStage>, WorkspaceError>>;
 
     /// Brings the user's folder from version `from` to version `to`, all or nothing. This future is never dropped. After a
-    /// crash in its middle the next call, or the opening of the workspace, finishes it or takes it back.
+    /// crash in its middle the next call, or the opening of the workspace, finishes it or takes it back. A path that is as
+    /// in `to` already is no change of the user's, so it can be called again with the same versions.
     ///
     /// # Errors
     /// [`ApplyFailed`]; the folder is then as it was.
@@ -183,7 +184,7 @@ fn list(paths: &[StagePath]) -> String {
 /// A run's append-only record.
 ///
 /// Crash contract: what a flush acknowledged survives any crash; what was appended after it may be lost, but only as a
-/// whole tail. After an error every later call fails as well: the record has no holes.
+/// whole tail. After any other error than [`JournalError::Refused`] every later call fails as well: the record has no holes.
 pub trait Journal: Send + Sync {
     /// Appends a record. Cheap and buffered; may block for a moment while the disk catches up.
     ///
@@ -196,6 +197,24 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// [`JournalError`]: nothing may be taken as durable that was not before.
     fn flush(&self) -> BoxFuture<'_, Result<(), JournalError>>;
+
+    /// The records of `run` that `query` asks for, in order: some of them, as many as are read in one go; none where there
+    /// are no more. Blocks while the disk is read. What was appended and not flushed may be missing.
+    ///
+    /// # Errors
+    /// [`JournalError`] where they cannot be read, or one of them is of a later version.
+    fn read(&self, run: &RunId, query: &Query) -> Result<Vec<(Position, Record)>, JournalError>;
+}
+
+/// Which records are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query {
+    /// Only those after this position.
+    pub after: Option<Position>,
+    /// Only those of this task.
+    pub task: Option<TaskId>,
+    /// Also actions, log lines and progress, which are most of a journal.
+    pub details: bool,
 }
 
 /// The record cannot be written.
@@ -204,6 +223,9 @@ pub enum JournalError {
     /// The disk, or the quota of the state folder, is full.
     #[error("the disk is full: {0}")]
     DiskFull(String),
+    /// This one record is at fault, too large for example; the journal is as good as before.
+    #[error("{0}")]
+    Refused(String),
     /// Anything else.
     #[error("{0}")]
     Failed(String),

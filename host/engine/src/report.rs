@@ -31,10 +31,6 @@ pub struct RunReport {
     pub counts: TaskCounts,
     /// The tasks in the order in which they were planned, elements of a `for_each` each for itself.
     pub tasks: Vec<TaskRow>,
-    /// Actions of all attempts.
-    pub actions: u64,
-    /// How many of them were refused.
-    pub denials: u64,
     /// Failed attempts.
     pub incidents: u64,
     /// Computing of all attempts that ended.

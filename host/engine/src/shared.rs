@@ -11,6 +11,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{MutexGuard, watch};
 
 /// Facts and services of one run.
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) head: Head,
     pub(crate) fuel: FuelMeter,
+    /// How long the run may be under way, all its resumptions together.
+    pub(crate) wall_time: Duration,
     pub(crate) stop: Stop,
 }
 
@@ -85,8 +88,12 @@ pub(crate) struct FuelMeter {
 }
 
 impl FuelMeter {
-    pub(crate) fn new(budget: Option<Fuel>) -> Self {
-        Self { budget, used: AtomicU64::new(0) }
+    pub(crate) fn new(budget: Option<Fuel>, used: Fuel) -> Self {
+        Self { budget, used: AtomicU64::new(used.0) }
+    }
+
+    pub(crate) fn budget(&self) -> Option<Fuel> {
+        self.budget
     }
 
     pub(crate) fn charge(&self, fuel: Fuel) {

@@ -6,7 +6,6 @@ use crate::plugin::{Linked, Plugin};
 use crate::run::{new_store, run_to_end};
 use crate::sandbox::Inner;
 use longhaul_core::attempt::{AttemptReport, Job, Outcome, Usage};
-use longhaul_core::digest::Digest;
 use longhaul_core::incident::{IncidentClass, Problem};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -27,14 +26,14 @@ pub(crate) async fn run(inner: &Inner, plugin: &Plugin, job: Job) -> AttemptRepo
     };
     let began = Instant::now();
     let task = to_wit(&job);
-    let seed = format!("{}/{}/{}", job.task.run, job.task.attempt.task, job.task.attempt.number);
     let config = GuestConfig {
         limits: job.limits,
         grant: job.grant,
         stage: job.stage,
         recorder: job.recorder,
         clock: job.clock,
-        seed: Digest::of(seed.as_bytes()),
+        began: job.began,
+        seed: job.seed,
     };
     let store = match new_store(&inner.engine, &inner.ticker, config) {
         Ok(store) => store,

@@ -24,7 +24,7 @@ const LEAST_TEXT: u64 = 1 << 20;
 /// Why an event was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AuditError {
-    /// The record cannot be written.
+    /// The event was not recorded.
     #[error(transparent)]
     Record(#[from] RecordError),
     /// The attempt made more events than it may.
@@ -144,6 +144,11 @@ impl Audit {
         Ok(())
     }
 
+    /// The recorded action that has the answer to `operation`, while the attempt is replayed.
+    pub(crate) fn replayed(&self, capability: Capability, operation: &str) -> Option<Action> {
+        self.recorder.replayed().filter(|action| action.capability == capability && action.operation == operation)
+    }
+
     /// Records a log line, within the attempt's budget for them.
     pub(crate) fn log(&self, level: LogLevel, message: &str) -> Result<(), AuditError> {
         let mut state = self.lock();
@@ -261,7 +266,7 @@ mod tests {
         fn record(&self, event: AttemptEvent) -> Result<(), RecordError> {
             let mut events = self.0.lock().unwrap();
             if events.len() == self.1 {
-                return Err(RecordError("the disk is full".to_owned()));
+                return Err(RecordError::Lost("the disk is full".to_owned()));
             }
             events.push(event);
             Ok(())

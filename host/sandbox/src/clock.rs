@@ -1,7 +1,7 @@
 //! Clocks and random numbers of a guest: the clocks are read from the host's clock and recorded, the random numbers are a
 //! function of the attempt's name, so that a replay draws the same.
 
-use crate::audit::{Audit, Deed};
+use crate::audit::{Audit, AuditError, Deed};
 use crate::meter::Bill;
 use longhaul_core::clock::Clock;
 use longhaul_core::digest::{Digest, Hasher};
@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use wasmtime_wasi::clocks::{HostMonotonicClock, HostWallClock};
 
-/// A guest's clock. Its answers are whole milliseconds; the monotonic one starts at zero with the attempt.
+/// A guest's clock. Its answers are whole milliseconds; the monotonic one starts at zero with the attempt. While an attempt
+/// is replayed, its answers are the recorded ones.
 #[derive(Clone)]
 pub(crate) struct RecordedClock {
     clock: Arc<dyn Clock>,
@@ -21,13 +22,25 @@ pub(crate) struct RecordedClock {
 }
 
 impl RecordedClock {
-    pub(crate) fn new(clock: Arc<dyn Clock>, audit: Arc<Audit>) -> Self {
-        let began = clock.now();
+    pub(crate) fn new(clock: Arc<dyn Clock>, audit: Arc<Audit>, began: Timestamp) -> Self {
         Self { clock, audit, began }
     }
 
+    /// The time since the attempt began, recorded as the answer of `capability`'s `operation`.
+    pub(crate) fn elapsed(&self, capability: Capability, operation: &'static str) -> Result<Duration, AuditError> {
+        let now = self.answer(capability, operation);
+        self.audit.action(Deed::new(capability, operation, now.0.to_string()))?;
+        Ok(now.since(self.began))
+    }
+
+    /// The time, or what it was when this was asked before.
+    fn answer(&self, capability: Capability, operation: &'static str) -> Timestamp {
+        let recorded = self.audit.replayed(capability, operation).and_then(|action| action.resource.parse().ok());
+        recorded.map_or_else(|| self.clock.now(), Timestamp)
+    }
+
     fn read(&self, which: &'static str) -> Timestamp {
-        let now = self.clock.now();
+        let now = self.answer(Capability::Clock, which);
         // A failure stays in the audit, and ends the attempt when this call returns to the guest.
         drop(self.audit.action(Deed::new(Capability::Clock, which, now.0.to_string())));
         now

@@ -3,7 +3,7 @@
 use crate::audit::AuditError;
 use crate::meter::Refused;
 use longhaul_core::action::{Action, ActionResult};
-use longhaul_core::attempt::Limits;
+use longhaul_core::attempt::{Limits, RecordError};
 use longhaul_core::incident::{IncidentClass, Problem};
 use serde_json::json;
 use wasmtime::component::ResourceTableError;
@@ -16,7 +16,8 @@ const MAX_FRAMES: usize = 16;
 /// The record could not be kept, or would have grown without bound.
 pub(crate) fn audit_problem(error: &AuditError) -> Problem {
     match error {
-        AuditError::Record(_) => Problem::new(IncidentClass::Fatal, error.to_string()),
+        AuditError::Record(RecordError::Diverged(divergence)) => divergence.clone().into(),
+        AuditError::Record(RecordError::Lost(_)) => Problem::new(IncidentClass::Fatal, error.to_string()),
         AuditError::TooMany(_) => Problem::new(IncidentClass::Exhausted, format!("{error}; raise `limits.events`"))
             .with_evidence(json!({ "limit": "events" })),
         AuditError::TooLong(_) => Problem::new(

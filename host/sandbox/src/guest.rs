@@ -30,6 +30,8 @@ pub(crate) struct GuestConfig {
     pub(crate) stage: Arc<dyn Stage>,
     pub(crate) recorder: Arc<dyn Recorder>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// When the attempt began.
+    pub(crate) began: Timestamp,
     /// Where its random numbers come from.
     pub(crate) seed: Digest,
 }
@@ -42,26 +44,25 @@ pub(crate) struct Guest {
     pub(crate) meter: Meter,
     pub(crate) audit: Arc<Audit>,
     pub(crate) stderr: Output,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) began: Timestamp,
+    pub(crate) clock: RecordedClock,
     pub(crate) limits: Limits,
 }
 
 impl Guest {
     pub(crate) fn new(config: GuestConfig) -> Self {
-        let GuestConfig { limits, grant, stage, recorder, clock, seed } = config;
+        let GuestConfig { limits, grant, stage, recorder, clock, began, seed } = config;
         let audit = Audit::new(recorder, limits.events, limits.log);
         let meter = Meter::new(&limits);
         let bill = || meter.bill();
-        let recorded = RecordedClock::new(Arc::clone(&clock), Arc::clone(&audit));
+        let clock = RecordedClock::new(clock, Arc::clone(&audit), began);
         let stderr = Output::new("stderr", Arc::clone(&audit), bill());
         // No environment, no arguments, no standard input, no network: nothing is inherited, and WASI denies sockets by
         // default. What is set here only replaces the real clocks and random numbers.
         let wasi = WasiCtx::builder()
             .stdout(Output::new("stdout", Arc::clone(&audit), bill()))
             .stderr(stderr.clone())
-            .wall_clock(recorded.clone())
-            .monotonic_clock(recorded)
+            .wall_clock(clock.clone())
+            .monotonic_clock(clock.clone())
             .secure_random(SeededRandom::new(seed, bill()))
             .insecure_random(SeededRandom::new(Digest::of(seed.as_bytes()), bill()))
             .insecure_random_seed(SeededRandom::first(&seed))
@@ -71,7 +72,7 @@ impl Guest {
         table.set_max_capacity(limits.handles as usize * 3 + SPARE_HANDLES);
         let max_read = usize::try_from(limits.call_bytes.0.min(MAX_READ)).unwrap_or(usize::MAX);
         let fs = FsContext::new(stage, grant, Arc::clone(&audit), bill(), max_read, limits.handles);
-        Self { wasi, table, fs, meter, audit, stderr, began: clock.now(), clock, limits }
+        Self { wasi, table, fs, meter, audit, stderr, clock, limits }
     }
 
     fn files(&mut self) -> FsView<'_> {

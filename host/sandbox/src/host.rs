@@ -42,8 +42,7 @@ impl context::Host for Guest {
 
     fn usage(&mut self) -> wasmtime::Result<context::Consumption> {
         self.meter.charge_call(0);
-        let elapsed = millis(self.clock.now().since(self.began));
-        self.audit.action(Deed::new(Capability::Context, "usage", elapsed.to_string()))?;
+        let elapsed = millis(self.clock.elapsed(Capability::Context, "usage")?);
         Ok(context::Consumption {
             fuel_used: self.meter.fuel_used().0,
             fuel_limit: self.limits.fuel.0,

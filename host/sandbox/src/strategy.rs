@@ -53,6 +53,7 @@ pub(crate) async fn decide(
         stage: Arc::new(NoFiles),
         recorder,
         clock: Arc::new(Frozen(situation.incident.at)),
+        began: situation.incident.at,
         seed: Digest::of(&situation.random.to_be_bytes()),
     };
     let situation = to_wit(&situation);

@@ -60,7 +60,7 @@ struct FullDisk {
 impl Recorder for FullDisk {
     fn record(&self, _: AttemptEvent) -> Result<(), RecordError> {
         let taken = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        taken.map(drop).map_err(|_| RecordError("no space left on the device".to_owned()))
+        taken.map(drop).map_err(|_| RecordError::Lost("no space left on the device".to_owned()))
     }
 }
 

@@ -70,10 +70,15 @@ fn start(journal: &Journal, name: &str) -> RunJournal {
     let entry = Entry::RunStarted {
         run: RunId::new(name).unwrap(),
         workflow: name.into(),
+        file: String::new(),
         source: String::new(),
         base: Digest::of(b"base"),
         host: "0".into(),
         isolation: Vec::new(),
+        inputs: serde_json::Map::new(),
+        policy: None,
+        seed: 0,
+        apply: true,
     };
     journal.start_run(&Record { at: Timestamp(1), task: None, attempt: None, entry }).unwrap()
 }

@@ -128,6 +128,11 @@ impl StoreError {
         matches!(self, StoreError::DiskFull { .. })
     }
 
+    /// Whether it is the one entry that is at fault, and the journal as good as before.
+    pub fn is_of_entry(&self) -> bool {
+        matches!(self, StoreError::TooLarge { .. } | StoreError::NotJson { .. })
+    }
+
     /// Tells an error of the database.
     pub(crate) fn from_sql(path: &Path, doing: &'static str, error: rusqlite::Error) -> Self {
         let path = path.to_owned();

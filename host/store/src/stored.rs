@@ -48,6 +48,7 @@ macro_rules! kinds {
 
 kinds! {
     RunStarted => "run-started",
+    RunResumed => "run-resumed",
     PluginUsed => "plugin-used",
     TaskPlanned => "task-planned",
     TaskChanged => "task-changed",

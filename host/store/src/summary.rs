@@ -118,6 +118,7 @@ impl Summary {
                 self.changes += changes.len() as u64;
             }
             Entry::IncidentRaised { .. } => self.incidents += 1,
+            Entry::RunResumed { .. } => self.ended = None,
             Entry::RunChanged { to, .. } => {
                 self.state = Some(*to);
                 self.ended = to.is_final().then_some(record.at);

@@ -106,6 +106,7 @@ fn describe(record: &Record, debug: bool) -> Option<String> {
         Entry::RunStarted { workflow, base, isolation, .. } => {
             format!("run of {} begins from {:.12} ({})", one_line(workflow, 60), base.to_string(), isolation.join(", "))
         }
+        Entry::RunResumed { host, .. } => format!("the run goes on, with Longhaul {}", one_line(host, 40)),
         Entry::PluginUsed { name, plugin, digest, version } => {
             format!("{plugin} {name} {} is {:.12}", one_line(version, 30), digest.to_string())
         }

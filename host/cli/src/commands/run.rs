@@ -11,7 +11,7 @@ use crate::progress::Progress;
 use crate::state::{self, Place};
 use crate::wiring::{JournalPort, Loaded, MachineTime, WorkspacePort, sandbox};
 use longhaul_engine::ports::Ports;
-use longhaul_engine::{Apply, CancelHandle, Engine, RunOptions};
+use longhaul_engine::{Apply, Engine, RunControl, RunOptions};
 use longhaul_sandbox::{Sandbox, SandboxError, WallPolicy, WallStatus};
 use longhaul_store::{Journal, Options, Reader, StateLock, StoreError};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -98,6 +98,8 @@ impl Run {
         let workspace = Arc::new(WorkspacePort::open(&root, &lock, &given.workflow.workspace)?);
         let store = Journal::open(Arc::clone(&lock), Options::default())
             .map_err(|e| Failure::of(Exit::Internal, format!("open the record in {}", state.display()), &e))?;
+        let reader = Reader::open(&state)
+            .map_err(|e| Failure::of(Exit::Internal, format!("read the record in {}", state.display()), &e))?;
         let (base, notes) = workspace.import().await?;
         for note in notes {
             progress.say(&note);
@@ -109,9 +111,10 @@ impl Run {
         let run = name::new_run_id(state::now(), random, |run| is_taken(&state, run))?;
         lock.works_on(&run).map_err(|e| Failure::of(Exit::Internal, format!("begin the run {run}"), &e))?;
         tracing::info!(%run, workflow = %given.workflow.name, "run begins");
-        let cancel = CancelHandle::default();
-        let watcher = tokio::spawn(stop::watch_signals(cancel.clone(), Arc::clone(&progress), store.clone()));
+        let control = RunControl::default();
+        let watcher = tokio::spawn(stop::watch_signals(control.clone(), Arc::clone(&progress), store.clone()));
         let options = RunOptions {
+            file: given.file.name,
             source: given.file.text,
             host: env!("CARGO_PKG_VERSION").to_owned(),
             isolation,
@@ -119,12 +122,12 @@ impl Run {
             policy: given.policy.map(|policy| policy.permissions),
             seed: random(),
             apply: if args.no_apply { Apply::Later } else { Apply::OnSuccess },
-            cancel,
+            control,
         };
         let ports = Ports {
             plugins: Arc::new(plugins),
             workspace: Arc::clone(&workspace) as _,
-            journal: Arc::new(JournalPort::new(store.clone())),
+            journal: Arc::new(JournalPort::new(store.clone(), reader)),
             time: Arc::new(MachineTime::new()),
             observer: Arc::clone(&progress) as _,
         };

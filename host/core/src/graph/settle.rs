@@ -54,19 +54,38 @@ impl Graph {
         }
     }
 
+    /// An element that had ended has not ended after all, so the whole has not either.
+    pub(super) fn reopen(&mut self, index: usize, changes: &mut Vec<TaskChange>) {
+        let Kind::Element { parent } = self.nodes[index].kind else { return };
+        let Kind::Parent { elements, .. } = &self.nodes[parent].kind else { return };
+        let states = elements.iter().map(|element| self.nodes[*element].state).filter(|state| state.is_final());
+        let worst_left = states.max_by_key(|state| badness(*state)).unwrap_or(TaskState::Completed);
+        if let Kind::Parent { open, worst, .. } = &mut self.nodes[parent].kind {
+            *open += 1;
+            *worst = if badness(worst_left) == 0 { TaskState::Completed } else { worst_left };
+        }
+        if self.nodes[parent].state.is_final() {
+            self.set(parent, TaskState::Running, changes);
+        }
+    }
+
     /// Counts an element that ended; gives the state of the whole when it was the last.
     fn element_ended(&mut self, parent: usize, state: TaskState) -> Option<TaskState> {
-        let badness = |state: TaskState| match state {
-            TaskState::Escalated => 3,
-            TaskState::Failed => 2,
-            TaskState::Cancelled => 1,
-            _ => 0,
-        };
         let Kind::Parent { open, worst, .. } = &mut self.nodes[parent].kind else { return None };
         if badness(state) > badness(*worst) {
             *worst = state;
         }
         *open = open.saturating_sub(1);
         (*open == 0).then_some(*worst)
+    }
+}
+
+/// The end of a `for_each` is the worst of its elements'.
+fn badness(state: TaskState) -> u8 {
+    match state {
+        TaskState::Escalated => 3,
+        TaskState::Failed => 2,
+        TaskState::Cancelled => 1,
+        _ => 0,
     }
 }

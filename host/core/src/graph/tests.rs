@@ -167,6 +167,27 @@ fn what_does_not_fit_changes_nothing() {
 }
 
 #[test]
+fn an_escalated_element_that_is_tried_again_opens_the_whole_again() {
+    let mut graph = Graph::build([each("change", &[]), task("test", &["change"])]).unwrap();
+    graph.next(|_| true).unwrap();
+    graph.expand(&id("change"), 2).unwrap();
+    for (element, end) in [("change[0]", TaskEvent::Complete), ("change[1]", TaskEvent::Fail)] {
+        graph.apply(&id(element), TaskEvent::Start).unwrap();
+        graph.apply(&id(element), end).unwrap();
+    }
+    graph.apply(&id("change[1]"), TaskEvent::Escalate).unwrap();
+    assert_eq!(graph.state(&id("change")), Some(TaskState::Escalated));
+    assert_eq!(graph.state(&id("test")), Some(TaskState::Pending));
+    let changes = graph.apply(&id("change[1]"), TaskEvent::Retry).unwrap();
+    assert_eq!(changes.len(), 2, "{changes:?}");
+    assert_eq!(graph.state(&id("change")), Some(TaskState::Running));
+    graph.apply(&id("change[1]"), TaskEvent::Start).unwrap();
+    graph.apply(&id("change[1]"), TaskEvent::Complete).unwrap();
+    assert_eq!(graph.state(&id("change")), Some(TaskState::Completed));
+    assert_eq!(graph.next(|_| true), Some(Next::Run(id("test"))));
+}
+
+#[test]
 fn a_fan_out_of_many_is_done_in_one_go() {
     let mut graph = Graph::build([each("change", &[]), task("test", &["change"])]).unwrap();
     graph.expand(&id("change"), 100_000).unwrap();

@@ -4,8 +4,10 @@ use super::commit::commit;
 use super::instance::{Access, Instance};
 use crate::ports::JournalError;
 use crate::shared::Shared;
+use crate::transcript::{Fault, Script, Transcript};
 use longhaul_core::attempt::{Limits, Outcome, Usage};
-use longhaul_core::entry::Change;
+use longhaul_core::digest::Digest;
+use longhaul_core::entry::{Change, Entry};
 use longhaul_core::grant::Permissions;
 use longhaul_core::id::{AttemptId, Name, TaskId};
 use longhaul_core::incident::{IncidentClass, Problem};
@@ -38,6 +40,8 @@ pub(crate) struct Work {
     pub(crate) verify: bool,
     /// The agent that has to accept the result.
     pub(crate) validator: Option<Name>,
+    /// What the record holds of this try already.
+    pub(crate) script: Option<Script>,
 }
 
 /// What became of it.
@@ -47,7 +51,7 @@ pub(crate) struct Ended {
     pub(crate) ending: Ending,
     /// The number of the next attempt.
     pub(crate) next: u32,
-    /// Attempts that began, renewals and validations included.
+    /// Attempts that began, renewals and validations included; without those of before the run was resumed.
     pub(crate) attempts: u32,
     /// What they used: fuel, time and actions in sum, memory at most.
     pub(crate) usage: Usage,
@@ -74,8 +78,10 @@ pub(crate) enum Ending {
 /// [`JournalError`] where the record is lost: then nothing more was committed.
 #[tracing::instrument(name = "task", skip_all, fields(run = %shared.run, task = %work.task, attempt = work.number))]
 pub(crate) async fn execute(shared: &Shared, work: Work) -> Result<Ended, JournalError> {
+    let transcript = Transcript::new(shared.ledger.clone(), work.task.clone(), work.script);
     let mut try_ = Try {
         shared,
+        transcript,
         used: Ended {
             ending: Ending::Interrupted,
             next: work.number,
@@ -86,18 +92,23 @@ pub(crate) async fn execute(shared: &Shared, work: Work) -> Result<Ended, Journa
         },
         work,
     };
-    let ending = try_.run().await?;
+    let ending = match try_.run().await {
+        Ok(ending) => ending,
+        Err(Fault::Lost(error)) => return Err(error),
+        Err(Fault::Attempt(fault)) => try_.broken_off((*fault).into())?,
+    };
     Ok(Ended { ending, ..try_.used })
 }
 
 struct Try<'a> {
     shared: &'a Shared,
+    transcript: Arc<Transcript>,
     work: Work,
     used: Ended,
 }
 
 impl Try<'_> {
-    async fn run(&mut self) -> Result<Ending, JournalError> {
+    async fn run(&mut self) -> Result<Ending, Fault> {
         for _ in 0..=MAX_RENEWALS {
             match self.instance().await? {
                 Step::Renewed => {}
@@ -110,12 +121,14 @@ impl Try<'_> {
     }
 
     /// One instance of the agent with its commit.
-    async fn instance(&mut self) -> Result<Step, JournalError> {
+    async fn instance(&mut self) -> Result<Step, Fault> {
         let shared = self.shared;
+        let transcript = self.transcript.clone();
         let attempt = self.next_attempt();
-        let base = shared.head.version();
+        let base = self.base(&attempt)?;
         let instance = Instance {
             shared,
+            transcript: &transcript,
             attempt: attempt.clone(),
             agent: &self.work.agent.clone(),
             permissions: &self.work.permissions.clone(),
@@ -124,6 +137,7 @@ impl Try<'_> {
             input: self.work.input.clone(),
             state: self.used.state.clone(),
             base,
+            judges: None,
         };
         let failed = |problem| Ok(Step::Ended(Ending::Failed(attempt.clone(), problem)));
         let started = match instance.start()? {
@@ -139,15 +153,16 @@ impl Try<'_> {
             }
         };
         let may_write = started.may_write();
-        let report = match started.run(stage.files()).await? {
-            Some(report) => report,
+        self.count(started.is_new());
+        let ran = match started.run(stage.files()).await? {
+            Some(ran) => ran,
             None => {
                 stage.discard().await;
                 return Ok(Step::Ended(Ending::Interrupted));
             }
         };
-        self.add(report.usage);
-        let outcome = match report.result {
+        self.add(ran.usage);
+        let outcome = match ran.result {
             Ok(outcome) => outcome,
             Err(problem) => {
                 stage.discard().await;
@@ -155,7 +170,7 @@ impl Try<'_> {
             }
         };
         if let (Outcome::Completed(output), Some(validator)) = (&outcome, self.work.validator.clone()) {
-            match self.validate(&validator, output, stage.files(), base).await? {
+            match self.validate(&validator, output, stage.files(), attempt.number, base).await? {
                 Verdict::Accepted => {}
                 Verdict::Refused(problem) => {
                     stage.discard().await;
@@ -173,7 +188,7 @@ impl Try<'_> {
             stage.discard().await;
             return Ok(Step::Ended(Ending::Interrupted));
         } else {
-            match commit(shared, &attempt, stage).await? {
+            match commit(shared, &transcript, &attempt, stage).await? {
                 Ok(changes) => self.used.changes.extend(changes),
                 Err(problem) => return failed(problem),
             }
@@ -193,8 +208,9 @@ impl Try<'_> {
         validator: &Name,
         output: &Value,
         files: Arc<dyn Stage>,
-        base: longhaul_core::digest::Digest,
-    ) -> Result<Verdict, JournalError> {
+        judged: u32,
+        base: Digest,
+    ) -> Result<Verdict, Fault> {
         let refused = |problem: Problem| {
             let message = format!("`{validator}` does not accept the work: {}", problem.message);
             let evidence = json!({
@@ -202,9 +218,10 @@ impl Try<'_> {
             });
             Verdict::Refused(Problem::new(IncidentClass::Validation, message).with_evidence(evidence))
         };
-        let attempt = self.next_attempt();
+        let (transcript, attempt) = (self.transcript.clone(), self.next_attempt());
         let instance = Instance {
             shared: self.shared,
+            transcript: &transcript,
             attempt,
             agent: validator,
             permissions: &self.work.permissions.clone(),
@@ -213,14 +230,16 @@ impl Try<'_> {
             input: json!({ "task": self.work.task.as_str(), "output": output }),
             state: None,
             base,
+            judges: Some(judged),
         };
         let started = match instance.start()? {
             Ok(started) => started,
             Err(problem) => return Ok(refused(problem)),
         };
-        let Some(report) = started.run(files).await? else { return Ok(Verdict::Interrupted) };
-        self.add(report.usage);
-        Ok(match report.result {
+        self.count(started.is_new());
+        let Some(ran) = started.run(files).await? else { return Ok(Verdict::Interrupted) };
+        self.add(ran.usage);
+        Ok(match ran.result {
             Ok(Outcome::Completed(_)) => Verdict::Accepted,
             Ok(Outcome::ContinueAsNew(_)) => {
                 let message = "it wants to continue as new, and a validator has to decide at once";
@@ -233,11 +252,37 @@ impl Try<'_> {
     fn next_attempt(&mut self) -> AttemptId {
         let number = self.used.next;
         self.used.next = number.saturating_add(1);
-        self.used.attempts = self.used.attempts.saturating_add(1);
         AttemptId { task: self.work.task.clone(), number }
     }
 
-    fn add(&mut self, usage: Usage) {
+    /// The version that an attempt works on: the one that it began with, or the current one.
+    fn base(&self, attempt: &AttemptId) -> Result<Digest, Fault> {
+        let recorded = self.transcript.look(attempt.number, |entry| match entry {
+            Entry::AttemptStarted { base, .. } => Some(*base),
+            _ => None,
+        })?;
+        Ok(recorded.unwrap_or_else(|| self.shared.head.version()))
+    }
+
+    /// The last attempt cannot go on, and its record has no end yet.
+    fn broken_off(&self, problem: Problem) -> Result<Ending, JournalError> {
+        self.transcript.close();
+        let number = self.used.next.saturating_sub(1);
+        let ended = Entry::AttemptEnded { result: Err(problem.clone()), usage: Usage::default() };
+        match self.transcript.note(number, ended) {
+            Err(Fault::Lost(error)) => return Err(error),
+            // A problem is small, and after a divergence there is no script left.
+            Ok(_) | Err(Fault::Attempt(_)) => {}
+        }
+        Ok(Ending::Failed(AttemptId { task: self.work.task.clone(), number }, problem))
+    }
+
+    fn count(&mut self, is_new: bool) {
+        self.used.attempts = self.used.attempts.saturating_add(u32::from(is_new));
+    }
+
+    fn add(&mut self, usage: Option<Usage>) {
+        let Some(usage) = usage else { return };
         let sum = &mut self.used.usage;
         sum.fuel += usage.fuel;
         sum.memory = sum.memory.max(usage.memory);

@@ -1,7 +1,8 @@
 //! Commits: one at a time, acknowledged by the record.
 
-use crate::ports::{CommitFailed, Committed, JournalError, OpenStage};
+use crate::ports::{CommitFailed, Committed, OpenStage};
 use crate::shared::Shared;
+use crate::transcript::{Fault, Transcript};
 use longhaul_core::entry::{Change, Entry};
 use longhaul_core::id::AttemptId;
 use longhaul_core::incident::{IncidentClass, Problem};
@@ -13,9 +14,16 @@ use serde_json::json;
 /// current one only when the entry which says so is durable. A crash in between leaves the version unused.
 pub(super) async fn commit(
     shared: &Shared,
+    transcript: &Transcript,
     attempt: &AttemptId,
     stage: Box<dyn OpenStage>,
-) -> Result<Result<Vec<Change>, Problem>, JournalError> {
+) -> Result<Result<Vec<Change>, Problem>, Fault> {
+    let committed = |entry: &Entry| matches!(entry, Entry::Committed { .. }).then_some(());
+    if transcript.take(attempt.number, committed)?.is_some() {
+        // It was made before the run was resumed, and has been counted.
+        stage.discard().await;
+        return Ok(Ok(Vec::new()));
+    }
     shared.ledger.flush().await?;
     let turn = shared.head.turn().await;
     // Whoever was in line before may have found that the record is lost.
@@ -25,7 +33,7 @@ pub(super) async fn commit(
         Ok(Committed { version, .. }) if version == head => Ok(Ok(Vec::new())),
         Ok(Committed { base, version, changes }) => {
             let entry = Entry::Committed { base, version, changes: changes.clone() };
-            shared.ledger.attempt(attempt, entry)?;
+            transcript.note(attempt.number, entry)?;
             shared.ledger.flush().await?;
             turn.advance(version);
             Ok(Ok(changes))

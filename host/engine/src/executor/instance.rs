@@ -1,9 +1,8 @@
 //! One instance of an agent, from the record of its beginning to the record of its end.
 
-use crate::ledger::AttemptRecorder;
-use crate::ports::JournalError;
 use crate::shared::Shared;
-use longhaul_core::attempt::{AttemptReport, Job, Limits, TaskInput, Usage};
+use crate::transcript::{Fault, Noted, Transcript};
+use longhaul_core::attempt::{AttemptReport, Job, Limits, Outcome, TaskInput, Usage};
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::Entry;
 use longhaul_core::grant::{Grant, Permissions};
@@ -31,6 +30,7 @@ pub(super) enum Access {
 /// One instance to run.
 pub(super) struct Instance<'a> {
     pub(super) shared: &'a Shared,
+    pub(super) transcript: &'a Arc<Transcript>,
     pub(super) attempt: AttemptId,
     pub(super) agent: &'a Name,
     pub(super) permissions: &'a Permissions,
@@ -40,6 +40,8 @@ pub(super) struct Instance<'a> {
     pub(super) state: Option<Value>,
     /// The version that its stage shows.
     pub(super) base: Digest,
+    /// The attempt whose work it judges, where that is what it is for.
+    pub(super) judges: Option<u32>,
 }
 
 /// What an instance may do, ready to begin.
@@ -47,11 +49,12 @@ pub(super) struct Started<'a> {
     instance: Instance<'a>,
     grant: Grant,
     config: Value,
+    noted: Noted,
 }
 
 impl<'a> Instance<'a> {
-    /// Works out the grant and records that the attempt begins.
-    pub(super) fn start(mut self) -> Result<Result<Started<'a>, Problem>, JournalError> {
+    /// Works out the grant and notes that the attempt begins.
+    pub(super) fn start(mut self) -> Result<Result<Started<'a>, Problem>, Fault> {
         let fatal = |message| Ok(Err(Problem::new(IncidentClass::Fatal, message)));
         self.limits.fuel = self.shared.fuel.at_most(self.limits.fuel);
         let Some(agent) = self.shared.agents.get(self.agent) else {
@@ -71,9 +74,10 @@ impl<'a> Instance<'a> {
             base: self.base,
             grant: grant.layers().map(|(party, permissions)| (party, permissions.clone())).collect(),
             limits: self.limits.clone(),
+            judges: self.judges,
         };
-        self.shared.ledger.attempt(&self.attempt, started)?;
-        Ok(Ok(Started { config: agent.config.clone(), instance: self, grant }))
+        let noted = self.transcript.note(self.attempt.number, started)?;
+        Ok(Ok(Started { config: agent.config.clone(), instance: self, grant, noted }))
     }
 }
 
@@ -91,9 +95,14 @@ impl Started<'_> {
         &self.instance.attempt
     }
 
-    /// Runs it to its end and records that; nothing, where the run stops meanwhile.
-    pub(super) async fn run(self, files: Arc<dyn Stage>) -> Result<Option<AttemptReport>, JournalError> {
-        let Instance { shared, attempt, agent, limits, input, state, .. } = self.instance;
+    /// Whether it was not begun before.
+    pub(super) fn is_new(&self) -> bool {
+        self.noted.live
+    }
+
+    /// Runs it to its end and notes that; nothing, where the run stops meanwhile.
+    pub(super) async fn run(self, files: Arc<dyn Stage>) -> Result<Option<Ran>, Fault> {
+        let Instance { shared, transcript, attempt, agent, limits, input, state, .. } = self.instance;
         let time = limits.time;
         let job = Job {
             task: TaskInput {
@@ -109,8 +118,10 @@ impl Started<'_> {
             limits,
             grant: self.grant,
             stage: files,
-            recorder: Arc::new(AttemptRecorder::new(shared.ledger.clone(), attempt.clone())),
+            recorder: transcript.open(attempt.number),
             clock: shared.ports.time.clone(),
+            began: self.noted.at,
+            seed: Digest::of(format!("{}/{attempt}", shared.seed).as_bytes()),
         };
         let watched = async {
             tokio::select! {
@@ -119,18 +130,28 @@ impl Started<'_> {
                 () = shared.ports.time.sleep(time.saturating_add(GRACE)) => overdue(time),
             }
         };
-        let Some(report) = shared.stop.unless(watched).await else { return Ok(None) };
-        shared.fuel.charge(report.usage.fuel);
-        let ended = Entry::AttemptEnded { result: report.result.clone(), usage: report.usage };
-        shared.ledger.attempt(&attempt, ended)?;
-        Ok(Some(report))
+        let report = shared.stop.unless(watched).await;
+        transcript.close();
+        let Some(AttemptReport { result, usage }) = report else { return Ok(None) };
+        let noted = transcript.note(attempt.number, Entry::AttemptEnded { result: result.clone(), usage })?;
+        // What was used before the run was resumed has been counted.
+        let usage = noted.live.then_some(usage);
+        shared.fuel.charge(usage.unwrap_or_default().fuel);
+        Ok(Some(Ran { result, usage }))
     }
 
-    /// Records that it ended before it ran.
-    pub(super) fn fail(self, problem: &Problem) -> Result<(), JournalError> {
+    /// Notes that it ended before it ran.
+    pub(super) fn fail(self, problem: &Problem) -> Result<(), Fault> {
         let ended = Entry::AttemptEnded { result: Err(problem.clone()), usage: Usage::default() };
-        self.instance.shared.ledger.attempt(&self.instance.attempt, ended).map(drop)
+        self.instance.transcript.note(self.instance.attempt.number, ended).map(drop)
     }
+}
+
+/// An instance that ran to its end.
+pub(super) struct Ran {
+    pub(super) result: Result<Outcome, Problem>,
+    /// What it used; none where that was counted before.
+    pub(super) usage: Option<Usage>,
 }
 
 fn overdue(limit: Duration) -> AttemptReport {

@@ -4,6 +4,7 @@ use super::dispatcher::Dispatcher;
 use super::events::{Budget, Ending, Event};
 use crate::error::Halt;
 use crate::executor::{Work, execute};
+use crate::transcript::Script;
 use longhaul_core::id::{AttemptId, TaskId};
 use longhaul_core::incident::{IncidentClass, Problem};
 use longhaul_core::state::TaskEvent;
@@ -64,11 +65,7 @@ impl Dispatcher {
         self.apply(task, TaskEvent::Start, None)?;
         match ready {
             Ok(Ready::Work(work)) => {
-                let (shared, task) = (self.shared.clone(), task.clone());
-                self.flight.spawn(async move {
-                    let ended = execute(&shared, *work).await?;
-                    Ok(Event::Ended(task, Box::new(ended)))
-                });
+                self.execute(task, *work);
                 Ok(())
             }
             Ok(Ready::Skip) => Ok(()),
@@ -80,6 +77,29 @@ impl Dispatcher {
                 self.fail(task, attempt, Problem::new(IncidentClass::Fatal, message))
             }
         }
+    }
+
+    /// Does a try again that the end of an earlier process cut short, along what is recorded of it.
+    pub(super) fn work_on(&mut self, task: &TaskId, script: Script) -> Result<(), Halt> {
+        let name = self.book.facts(task)?.name.clone();
+        let workflow = self.workflow.clone();
+        let spec = workflow.tasks.get(&name).ok_or_else(|| Halt::Defect(format!("there is no task `{task}`")))?;
+        match self.prepare(task, spec)? {
+            Ok(Ready::Work(work)) => self.execute(task, Work { script: Some(script), ..*work }),
+            Ok(Ready::Skip) => return Err(Halt::Defect(format!("the condition of `{task}` held and does not now"))),
+            Err(error) => {
+                return Err(Halt::Defect(format!("the input of `{task}` cannot be worked out again: {error}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn execute(&mut self, task: &TaskId, work: Work) {
+        let (shared, task) = (self.shared.clone(), task.clone());
+        self.flight.spawn(async move {
+            let ended = execute(&shared, work).await?;
+            Ok(Event::Ended(task, Box::new(ended)))
+        });
     }
 
     /// Works out whether a task is to be done, and with what.
@@ -105,6 +125,7 @@ impl Dispatcher {
                 limits: spec.limits.clone(),
                 verify: spec.verify,
                 validator: facts.validator.clone(),
+                script: None,
             }))
         }))
     }

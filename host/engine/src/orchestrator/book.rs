@@ -4,16 +4,17 @@
 
 use crate::error::Halt;
 use crate::executor::Ended;
+use crate::history::TaskHistory;
 use crate::ledger::Ledger;
 use crate::report::{TaskCounts, TaskRow};
 use longhaul_core::entry::Entry;
 use longhaul_core::graph::{Graph, Next, TaskChange};
 use longhaul_core::id::{Name, TaskId};
 use longhaul_core::incident::{Past, Problem};
-use longhaul_core::state::TaskEvent;
+use longhaul_core::state::{TaskEvent, TaskState};
 use longhaul_core::workflow::model::Workflow;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// All tasks of a run.
@@ -21,6 +22,11 @@ pub(crate) struct Book {
     ledger: Arc<Ledger>,
     graph: Graph,
     facts: HashMap<TaskId, Facts>,
+    /// What the record says of each task, while a resumed run is brought to where it was; what happens then is in the
+    /// record already.
+    known: Option<HashMap<TaskId, TaskHistory>>,
+    /// Elements that are in the record as planned, of a task that had not become them yet.
+    planned: HashSet<TaskId>,
 }
 
 /// What is known of a task beside its state.
@@ -54,7 +60,27 @@ struct Used {
 impl Book {
     /// The tasks of a workflow, each recorded as planned.
     pub(crate) fn new(workflow: &Workflow, graph: Graph, ledger: Arc<Ledger>) -> Result<Self, Halt> {
-        let mut book = Self { ledger, graph, facts: HashMap::with_capacity(workflow.tasks.len()) };
+        Self::of(workflow, graph, ledger, None)
+    }
+
+    /// The tasks of a workflow of which the record knows some already. Ends with [`Book::settle`].
+    pub(crate) fn restoring(
+        workflow: &Workflow,
+        graph: Graph,
+        ledger: Arc<Ledger>,
+        known: HashMap<TaskId, TaskHistory>,
+    ) -> Result<Self, Halt> {
+        Self::of(workflow, graph, ledger, Some(known))
+    }
+
+    fn of(
+        workflow: &Workflow,
+        graph: Graph,
+        ledger: Arc<Ledger>,
+        known: Option<HashMap<TaskId, TaskHistory>>,
+    ) -> Result<Self, Halt> {
+        let facts = HashMap::with_capacity(workflow.tasks.len());
+        let mut book = Self { ledger, graph, facts, known, planned: HashSet::new() };
         for (name, spec) in &workflow.tasks {
             book.enter(TaskId::single(name), name, &spec.agent, None)?;
         }
@@ -88,6 +114,41 @@ impl Book {
         }
         self.record(&changes)?;
         Ok(changes)
+    }
+
+    /// Where a task stands.
+    pub(super) fn state(&self, task: &TaskId) -> Option<TaskState> {
+        self.graph.state(task)
+    }
+
+    /// How many elements a task was expanded into.
+    pub(super) fn elements(&self, task: &TaskId) -> usize {
+        self.graph.elements(task).len()
+    }
+
+    /// What the record says of a task, while the run is restored.
+    pub(super) fn known(&self, task: &TaskId) -> Option<&TaskHistory> {
+        self.known.as_ref().and_then(|known| known.get(task))
+    }
+
+    /// From now on everything that happens is recorded; first what followed from the record's last entries and was lost
+    /// with its tail. Gives what the record says of the tasks that have not ended.
+    pub(super) fn settle(&mut self) -> Result<Vec<(TaskId, TaskHistory)>, Halt> {
+        let mut known = self.known.take().unwrap_or_default();
+        let mut open = Vec::new();
+        for (task, state) in self.graph.tasks() {
+            let Some(history) = known.remove(task) else { continue };
+            if history.state != state {
+                self.ledger.task(task, Entry::TaskChanged { from: history.state, to: state })?;
+            }
+            if matches!(state, TaskState::Running | TaskState::Failing | TaskState::Escalated) {
+                open.push((task.clone(), history));
+            }
+        }
+        self.planned = known.into_keys().collect();
+        // A task that was expanded goes as its elements do.
+        open.retain(|(task, _)| self.graph.elements(task).is_empty());
+        Ok(open)
     }
 
     /// What is known of a task.
@@ -141,18 +202,15 @@ impl Book {
     }
 
     fn enter(&mut self, task: TaskId, name: &Name, agent: &Name, element: Option<(Value, usize)>) -> Result<(), Halt> {
-        let needs = self.graph.needs(&task).into_iter().cloned().collect();
-        self.ledger.task(&task, Entry::TaskPlanned { needs, agent: agent.clone() })?;
-        let facts = Facts {
-            name: name.clone(),
-            agent: agent.clone(),
-            element,
-            next: 1,
-            tries: 0,
-            handed: None,
-            validator: None,
-            history: Vec::new(),
-            used: Used::default(),
+        let facts = match self.known(&task) {
+            Some(history) => Facts::known(name, element, history),
+            None => {
+                if !self.planned.remove(&task) {
+                    let needs = self.graph.needs(&task).into_iter().cloned().collect();
+                    self.ledger.task(&task, Entry::TaskPlanned { needs, agent: agent.clone() })?;
+                }
+                Facts::new(name, agent, element)
+            }
         };
         self.facts.insert(task, facts);
         Ok(())
@@ -165,6 +223,9 @@ impl Book {
             {
                 facts.let_go();
             }
+            if self.known.is_some() {
+                continue;
+            }
             self.ledger.task(task, Entry::TaskChanged { from: *from, to: *to })?;
         }
         Ok(())
@@ -172,6 +233,35 @@ impl Book {
 }
 
 impl Facts {
+    fn new(name: &Name, agent: &Name, element: Option<(Value, usize)>) -> Self {
+        Self {
+            name: name.clone(),
+            agent: agent.clone(),
+            element,
+            next: 1,
+            tries: 0,
+            handed: None,
+            validator: None,
+            history: Vec::new(),
+            used: Used::default(),
+        }
+    }
+
+    /// What the record knows of a task.
+    fn known(name: &Name, element: Option<(Value, usize)>, history: &TaskHistory) -> Self {
+        Self {
+            name: name.clone(),
+            agent: history.agent.clone(),
+            element,
+            next: history.next,
+            tries: history.tries,
+            handed: history.handed.clone(),
+            validator: history.validator.clone(),
+            history: history.past.clone(),
+            used: Used { attempts: history.attempts, usage: history.usage, problem: history.problem.clone() },
+        }
+    }
+
     /// Takes note of what a try used.
     pub(super) fn used(&mut self, ended: &Ended) {
         self.next = ended.next;
@@ -180,6 +270,12 @@ impl Facts {
         usage.fuel += ended.usage.fuel;
         usage.memory = usage.memory.max(ended.usage.memory);
         usage.time = usage.time.saturating_add(ended.usage.time);
+    }
+
+    /// What failed before counts no more: a person has seen to it.
+    pub(super) fn forgive(&mut self) {
+        self.tries = 0;
+        self.history = Vec::new();
     }
 
     /// Takes note of what went wrong.

@@ -6,6 +6,7 @@ use super::outputs::Outputs;
 use super::slots::Slots;
 use crate::error::Halt;
 use crate::executor::{Ended, Ending as TryEnding};
+use crate::options::{Order, RunControl};
 use crate::ports::JournalError;
 use crate::recovery::{Again, Case, Verdict, recover};
 use crate::report::merge;
@@ -20,6 +21,7 @@ use longhaul_core::workflow::model::Workflow;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// Owns all state of a run.
@@ -56,8 +58,8 @@ impl Dispatcher {
     }
 
     /// Works until nothing is under way and nothing more can begin.
-    pub(crate) async fn work(&mut self, cancelled: impl Future<Output = ()>) -> Result<(), Halt> {
-        let ended = self.loop_(cancelled).await;
+    pub(crate) async fn work(&mut self, control: &RunControl, time_left: Duration) -> Result<(), Halt> {
+        let ended = self.loop_(control, time_left).await;
         if ended.is_err() {
             // Nothing may go on behind the back of a run that is over. What has begun to commit finds the record lost.
             self.shared.stop.give();
@@ -67,11 +69,11 @@ impl Dispatcher {
         ended
     }
 
-    async fn loop_(&mut self, cancelled: impl Future<Output = ()>) -> Result<(), Halt> {
+    async fn loop_(&mut self, control: &RunControl, time_left: Duration) -> Result<(), Halt> {
         let shared = self.shared.clone();
-        let mut cancelled = std::pin::pin!(cancelled);
-        let mut time_is_up = shared.ports.time.sleep(self.workflow.budget.wall_time);
-        let (mut may_cancel, mut may_run_out) = (true, true);
+        let mut orders = control.orders();
+        let mut time_is_up = shared.ports.time.sleep(time_left);
+        let mut may_run_out = true;
         loop {
             self.begin_what_can()?;
             if self.flight.is_empty() {
@@ -80,10 +82,10 @@ impl Dispatcher {
             tokio::select! {
                 biased;
                 error = shared.ledger.broken() => return Err(error.into()),
-                () = &mut cancelled, if may_cancel => {
-                    may_cancel = false;
-                    self.end(Ending::Cancel);
-                }
+                order = orders.next() => self.end(match order {
+                    Order::Pause => Ending::Pause,
+                    Order::Cancel => Ending::Cancel,
+                }),
                 () = &mut time_is_up, if may_run_out => {
                     may_run_out = false;
                     self.end(Ending::Exhaust(Budget::WallTime));
@@ -108,14 +110,17 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// From now on nothing new begins. The first reason is the one that is told.
+    /// From now on nothing new begins. The first reason is the one that is told; only to be cancelled is more than that.
     pub(super) fn end(&mut self, ending: Ending) {
         if ending.interrupts() {
             self.shared.stop.give();
         }
         self.no_more.give();
         tracing::info!(run = %self.shared.run, ?ending, "nothing new begins");
-        self.ending.get_or_insert(ending);
+        match ending {
+            Ending::Cancel => self.ending = Some(ending),
+            ending => drop(self.ending.get_or_insert(ending)),
+        }
     }
 
     fn take(&mut self, event: Event) -> Result<(), Halt> {
@@ -142,40 +147,49 @@ impl Dispatcher {
                 if problem.class == IncidentClass::Exhausted && self.shared.fuel.is_empty() =>
             {
                 // Not the task's failure: with a larger budget it goes on.
-                self.interrupted(task, &agent)?;
+                self.release(&agent)?;
+                self.apply(task, TaskEvent::Fail, None)?;
+                self.apply(task, TaskEvent::Retry, None)?;
                 self.end(Ending::Exhaust(Budget::Fuel));
                 Ok(())
             }
             TryEnding::Failed(attempt, problem) => self.fail(task, attempt, problem),
-            TryEnding::Interrupted => self.interrupted(task, &agent),
+            // The task stays as it is: a run that goes on goes on in the middle of it.
+            TryEnding::Interrupted => self.release(&agent),
         }
-    }
-
-    /// Puts a task back to where it was before the try that the run's end cut short.
-    fn interrupted(&mut self, task: &TaskId, agent: &Name) -> Result<(), Halt> {
-        self.release(agent)?;
-        self.apply(task, TaskEvent::Fail, None)?;
-        self.apply(task, TaskEvent::Retry, None)
     }
 
     /// A try has failed: makes it an incident, and has it decided on.
     pub(super) fn fail(&mut self, task: &TaskId, attempt: AttemptId, problem: Problem) -> Result<(), Halt> {
-        self.apply(task, TaskEvent::Fail, None)?;
         self.incidents += 1;
         let facts = self.book.facts(task)?;
         facts.failed(&problem);
         let incident = Incident { attempt, agent: facts.agent.clone(), problem, at: self.shared.ports.time.now() };
+        tracing::warn!(run = %self.shared.run, %task, class = %incident.problem.class, "{}", incident.problem.message);
+        // First what happened, then what it means: a task that is failing has an incident in the record.
+        self.shared.ledger.attempt(&incident.attempt.clone(), Entry::IncidentRaised { incident: incident.clone() })?;
+        self.apply(task, TaskEvent::Fail, None)?;
+        self.recover(task, incident, Vec::new())
+    }
+
+    /// An incident with all that is needed to decide on it.
+    pub(super) fn case(&mut self, task: &TaskId, incident: Incident, asked: Vec<Name>) -> Result<Case, Halt> {
+        let facts = self.book.facts(task)?;
         let spec = self.workflow.tasks.get(&facts.name);
-        let case = Case {
-            incident: incident.clone(),
+        Ok(Case {
+            incident,
             history: facts.history.clone(),
             chain: spec.map(|spec| spec.recovery.clone()).unwrap_or_default(),
+            asked,
             tries: facts.tries,
             allowed: spec.map_or(0, |spec| spec.attempts),
             checkpoint: self.shared.head.version(),
-        };
-        tracing::warn!(run = %self.shared.run, %task, class = %incident.problem.class, "{}", incident.problem.message);
-        self.shared.ledger.attempt(&incident.attempt.clone(), Entry::IncidentRaised { incident })?;
+        })
+    }
+
+    /// Has an incident decided on, by those strategies that were not asked yet.
+    pub(super) fn recover(&mut self, task: &TaskId, incident: Incident, asked: Vec<Name>) -> Result<(), Halt> {
+        let case = self.case(task, incident, asked)?;
         let (shared, task) = (self.shared.clone(), task.clone());
         self.flight.spawn(async move {
             let decided = shared.stop.unless(recover(&shared, &case)).await;
@@ -187,7 +201,7 @@ impl Dispatcher {
         Ok(())
     }
 
-    fn decided(&mut self, task: &TaskId, verdict: Verdict, past: Option<Box<Past>>) -> Result<(), Halt> {
+    pub(super) fn decided(&mut self, task: &TaskId, verdict: Verdict, past: Option<Box<Past>>) -> Result<(), Halt> {
         let facts = self.book.facts(task)?;
         facts.history.extend(past.map(|past| *past));
         let agent = facts.agent.clone();
@@ -206,9 +220,9 @@ impl Dispatcher {
                 }
                 let (time, no_more, task) = (self.shared.ports.time.clone(), self.no_more.clone(), task.clone());
                 self.flight.spawn(async move {
-                    // Cut short, the task is pending all the same: it could be tried again in a run that goes on.
-                    let _ = no_more.unless(time.sleep(after)).await;
-                    Ok(Event::Due(task))
+                    // Cut short, the task is failing still: a run that goes on waits for what is left.
+                    let waited = no_more.unless(time.sleep(after)).await;
+                    Ok(waited.map_or(Event::Dropped, |()| Event::Due(task)))
                 });
                 Ok(())
             }
@@ -254,7 +268,7 @@ impl Dispatcher {
         Ok(())
     }
 
-    fn release(&mut self, agent: &Name) -> Result<(), Halt> {
+    pub(super) fn release(&mut self, agent: &Name) -> Result<(), Halt> {
         match self.slots.release(agent) {
             Some(task) => self.book.put_back(&task),
             None => Ok(()),

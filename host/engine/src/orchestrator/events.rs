@@ -27,6 +27,8 @@ pub(super) enum Ending {
     Escalate(String),
     /// A budget is used up.
     Exhaust(Budget),
+    /// The operator paused the run.
+    Pause,
     /// The operator cancelled the run.
     Cancel,
 }
@@ -43,6 +45,6 @@ pub(super) enum Budget {
 impl Ending {
     /// Whether what is under way is dropped, not waited for.
     pub(super) fn interrupts(&self) -> bool {
-        matches!(self, Ending::Cancel | Ending::Exhaust(Budget::WallTime))
+        matches!(self, Ending::Cancel | Ending::Pause | Ending::Exhaust(Budget::WallTime))
     }
 }

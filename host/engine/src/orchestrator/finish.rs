@@ -19,9 +19,16 @@ struct Closing {
 }
 
 impl Dispatcher {
-    /// Ends the run and its record. Comes after [`Dispatcher::work`].
-    pub(crate) async fn finish(mut self, base: Digest, started: Timestamp, apply: Apply) -> Result<RunReport, Halt> {
-        let mut closing = Closing { state: RunState::Running, reason: String::new(), applied: None };
+    /// Ends the run and its record. Comes after [`Dispatcher::work`]. A run that was killed while its result was applied
+    /// is in that `state` still.
+    pub(crate) async fn finish(
+        mut self,
+        state: RunState,
+        base: Digest,
+        started: Timestamp,
+        apply: Apply,
+    ) -> Result<RunReport, Halt> {
+        let mut closing = Closing { state, reason: String::new(), applied: None };
         match self.outcome()? {
             (RunEvent::Finish, _) => self.deliver(&mut closing, base, apply).await?,
             (event, reason) => self.step(&mut closing, event, reason)?,
@@ -32,7 +39,6 @@ impl Dispatcher {
 
     /// What the run came to. Cancels what will not be done.
     fn outcome(&mut self) -> Result<(RunEvent, String), Halt> {
-        let budget = &self.workflow.budget;
         Ok(match self.ending.take() {
             Some(Ending::Fail(reason)) => {
                 self.book.cancel_open()?;
@@ -42,16 +48,17 @@ impl Dispatcher {
                 self.book.cancel_open()?;
                 (RunEvent::Cancel, "cancelled by the operator".to_owned())
             }
+            Some(Ending::Pause) => (RunEvent::Pause, "paused by the operator; `longhaul resume` goes on".to_owned()),
             Some(Ending::Escalate(reason)) => (RunEvent::Escalate, reason),
             Some(Ending::Exhaust(Budget::Fuel)) => {
-                let fuel = budget.fuel.unwrap_or_default();
+                let fuel = self.shared.fuel.budget().unwrap_or_default();
                 (
                     RunEvent::Exhaust,
                     format!("the budget of {fuel} units of fuel is used up; raise `budget.fuel` to go on"),
                 )
             }
             Some(Ending::Exhaust(Budget::WallTime)) => {
-                let span = show_duration(budget.wall_time);
+                let span = show_duration(self.shared.wall_time);
                 (
                     RunEvent::Exhaust,
                     format!("the budget of {span} of wall time is used up; raise `budget.wall_time` to go on"),
@@ -75,7 +82,9 @@ impl Dispatcher {
     /// Puts the result of a run that met its objective where it belongs.
     async fn deliver(&self, closing: &mut Closing, base: Digest, apply: Apply) -> Result<(), Halt> {
         let version = self.shared.head.version();
-        self.step(closing, RunEvent::Finish, String::new())?;
+        if closing.state == RunState::Running {
+            self.step(closing, RunEvent::Finish, String::new())?;
+        }
         if version == base {
             return self.step(closing, RunEvent::Apply, String::new());
         }
@@ -109,7 +118,6 @@ impl Dispatcher {
 
     fn report(self, closing: Closing, base: Digest, started: Timestamp) -> RunReport {
         let (counts, tasks) = self.book.report();
-        let (actions, denials) = self.shared.ledger.counts();
         RunReport {
             run: self.shared.run.clone(),
             status: closing.state,
@@ -119,8 +127,6 @@ impl Dispatcher {
             applied: closing.applied,
             changes: self.changes,
             counts,
-            actions,
-            denials,
             incidents: self.incidents,
             fuel: self.shared.fuel.used(),
             memory: tasks.iter().map(|task| task.memory).max().unwrap_or_default(),

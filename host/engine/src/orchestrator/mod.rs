@@ -21,6 +21,7 @@ mod dispatcher;
 mod events;
 mod finish;
 mod outputs;
+mod restore;
 mod slots;
 
 pub(crate) use book::Book;

@@ -53,6 +53,14 @@ impl Slots {
         true
     }
 
+    /// Takes the slot of a task that held one before the run was resumed.
+    pub(super) fn take_back(&mut self, agent: &Name) {
+        self.free = self.free.saturating_sub(1);
+        if let Some(slots) = self.agents.get_mut(agent) {
+            slots.free = slots.free.saturating_sub(1);
+        }
+    }
+
     /// Gives a slot of `agent` back; the task that was parked longest is to be offered again.
     #[must_use]
     pub(super) fn release(&mut self, agent: &Name) -> Option<TaskId> {

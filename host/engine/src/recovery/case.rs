@@ -22,6 +22,8 @@ pub(crate) struct Case {
     pub(crate) history: Vec<Past>,
     /// The strategies to ask, in turn.
     pub(crate) chain: Vec<Name>,
+    /// Those of them that were asked before the run was resumed, and knew nothing.
+    pub(crate) asked: Vec<Name>,
     /// Tries that were made.
     pub(crate) tries: u32,
     /// Tries after which a plain retry is refused.

@@ -1,14 +1,13 @@
 //! Asks strategies in turn, until one decides something that can be done.
 
 use super::case::{Case, Verdict};
-use crate::ledger::AttemptRecorder;
 use crate::ports::JournalError;
 use crate::shared::Shared;
+use crate::transcript::Transcript;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::Entry;
 use longhaul_core::id::Name;
 use longhaul_core::incident::{Decision, Past, Situation};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a strategy is waited for. The sandbox has a limit of its own; this is for the case that it hangs itself.
@@ -20,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// [`JournalError`] where the record is lost.
 #[tracing::instrument(name = "recover", skip_all, fields(run = %shared.run, task = %case.incident.attempt.task))]
 pub(crate) async fn recover(shared: &Shared, case: &Case) -> Result<(Verdict, Option<Past>), JournalError> {
-    for strategy in &case.chain {
+    for strategy in case.chain.iter().filter(|strategy| !case.asked.contains(strategy)) {
         let answer = ask(shared, strategy, case).await;
         let (decision, verdict) = match answer {
             Ok(None) => (None, Ok(None)),
@@ -62,7 +61,7 @@ async fn ask(shared: &Shared, strategy: &Name, case: &Case) -> Result<Option<Dec
         random: Digest::of(format!("{}/{}/{attempt}/{strategy}", shared.seed, shared.run).as_bytes()).prefix(),
         config: configured.config.clone(),
     };
-    let recorder = Arc::new(AttemptRecorder::new(shared.ledger.clone(), attempt.clone()));
+    let recorder = Transcript::new(shared.ledger.clone(), attempt.task.clone(), None).open(attempt.number);
     tokio::select! {
         biased;
         answer = shared.ports.plugins.decide(strategy, situation, recorder) => answer,

@@ -44,7 +44,7 @@ async fn a_run_stops_when_its_time_is_up() {
     let head = format!("{AGENT}\nbudget: {{ wall_time: 1h }}\n").replace("defaults: {", "defaults: { timeout: 2h,");
     let report = world.run(&head, "  x: {}\n  y: { needs: x }").await.unwrap();
     assert_eq!((report.status, report.time), (RunState::Exhausted, Duration::from_secs(3600)));
-    assert_eq!([state(&report, "x"), state(&report, "y")], [TaskState::Completed, TaskState::Pending]);
+    assert_eq!([state(&report, "x"), state(&report, "y")], [TaskState::Completed, TaskState::Running]);
     assert_eq!(world.files.version(report.version).keys().collect::<Vec<_>>(), ["seed", "x"]);
 }
 
@@ -59,11 +59,11 @@ async fn a_task_that_takes_too_long_is_an_incident() {
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_run_ends_at_once_and_commits_nothing_more() {
     let world = slow(600);
-    let cancel = world.options.cancel.clone();
+    let control = world.options.control.clone();
     let canceller = tokio::spawn(async move {
         tokio::time::sleep(Duration::from_secs(700)).await;
-        cancel.cancel();
-        cancel.cancel();
+        control.cancel();
+        control.cancel();
     });
     let report = world.run(AGENT, "  x: {}\n  y: { needs: x }\n  z: { needs: y }").await.unwrap();
     canceller.await.unwrap();
@@ -78,10 +78,10 @@ async fn a_long_wait_for_a_retry_does_not_hold_up_the_end() {
     let world = World::new()
         .agent("a", |_| async { Err(crate::world::problem(IncidentClass::RateLimited)) })
         .strategy("s", |_| Ok(Some(Decision::Retry { after: Duration::MAX })));
-    let cancel = world.options.cancel.clone();
+    let control = world.options.control.clone();
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_secs(5)).await;
-        cancel.cancel();
+        control.cancel();
     });
     let report = world.run(&format!("{AGENT}\nrecovery: [ s ]"), "  x: {}").await.unwrap();
     assert_eq!((report.status, report.time), (RunState::Cancelled, Duration::from_secs(5)));

@@ -8,4 +8,5 @@ mod limits;
 mod order;
 mod record;
 mod recovery;
+mod resume;
 mod world;

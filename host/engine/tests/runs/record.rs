@@ -90,7 +90,7 @@ async fn a_failed_try_is_told_from_its_start_to_its_retry() {
     let expected = [
         &["run-started -", "task-planned x"][..],
         &try_,
-        &["task-changed x", "incident-raised x", "decided x", "task-changed x"],
+        &["incident-raised x", "task-changed x", "decided x", "task-changed x"],
         &try_,
         &["committed x", "task-changed x", "run-changed -", "applied -", "run-changed -"],
     ]

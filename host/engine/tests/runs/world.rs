@@ -2,7 +2,7 @@
 
 use crate::files::{FakeWorkspace, Files, Tree};
 use longhaul_core::action::{Action, ActionResult};
-use longhaul_core::attempt::{AttemptEvent, AttemptReport, Job, Outcome, Recorder, Usage};
+use longhaul_core::attempt::{AttemptEvent, AttemptReport, Job, Outcome, RecordError, Recorder, Usage};
 use longhaul_core::clock::Clock;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Entry, Position, Record};
@@ -13,13 +13,13 @@ use longhaul_core::path::StagePath;
 use longhaul_core::stage::{Create, OpenMode};
 use longhaul_core::state::TaskState;
 use longhaul_core::units::{Bytes, Fuel, Timestamp};
-use longhaul_core::workflow::model::DEFAULT_RECOVERY;
+use longhaul_core::workflow::model::{DEFAULT_RECOVERY, Workflow};
 use longhaul_core::workflow::parse::parse;
-use longhaul_engine::ports::{BoxFuture, Journal, JournalError, PluginInfo, Plugins, Ports, Time, Unobserved};
-use longhaul_engine::{Engine, EngineError, RunOptions, RunReport};
+use longhaul_engine::ports::{BoxFuture, Journal, JournalError, PluginInfo, Plugins, Ports, Query, Time, Unobserved};
+use longhaul_engine::{Engine, EngineError, History, ResumeOptions, RunOptions, RunReport};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -35,6 +35,8 @@ pub(crate) struct World {
     pub(crate) options: RunOptions,
     plugins: FakePlugins,
     base: Digest,
+    /// When the world's clock began: with its first run.
+    epoch: OnceLock<Instant>,
 }
 
 impl World {
@@ -45,7 +47,14 @@ impl World {
         *files.folder.lock().unwrap() = tree.clone();
         let base = files.add(&tree);
         let journal = Arc::new(FakeJournal::default());
-        let world = Self { files, journal, options: RunOptions::default(), plugins: FakePlugins::default(), base };
+        let world = Self {
+            files,
+            journal,
+            options: RunOptions::default(),
+            plugins: FakePlugins::default(),
+            base,
+            epoch: OnceLock::new(),
+        };
         DEFAULT_RECOVERY.into_iter().fold(world, |world, strategy| world.strategy(strategy, |_| Ok(None)))
     }
 
@@ -88,24 +97,44 @@ impl World {
 
     /// Runs a workflow of these `tasks`, given in YAML, with everything granted.
     pub(crate) async fn run(&self, head: &str, tasks: &str) -> Result<RunReport, EngineError> {
-        let text = format!(
-            "version: 1\nname: test\npermissions: {{ fs: {{ read: [\"**\"], write: [\"**\"] }} }}\n{head}\ntasks:\n{tasks}\n"
-        );
-        let workflow = parse("test.workflow.yaml", &text).unwrap_or_else(|errors| panic!("{errors}"));
-        let ports = Ports {
-            plugins: Arc::new(self.plugins.clone()),
-            workspace: Arc::new(FakeWorkspace(self.files.clone())),
-            journal: self.journal.clone(),
-            time: Arc::new(VirtualTime(Instant::now())),
-            observer: Arc::new(Unobserved),
-        };
         let run = RunId::new("run-1").unwrap();
         let folder = self.files.folder.lock().unwrap().clone();
-        let report = Engine::new(ports).run(run, workflow, self.base, self.options.clone()).await;
+        let engine = Engine::new(self.ports());
+        let report = engine.run(run, workflow(head, tasks), self.base, self.options.clone()).await;
         if let Ok(report) = &report {
             self.check(report, folder);
         }
         report
+    }
+
+    /// Goes on with the run, as a new process would that has nothing but the record and the files.
+    pub(crate) async fn resume(&self, head: &str, tasks: &str) -> Result<RunReport, EngineError> {
+        self.resume_with(head, tasks, ResumeOptions::default()).await
+    }
+
+    pub(crate) async fn resume_with(
+        &self,
+        head: &str,
+        tasks: &str,
+        options: ResumeOptions,
+    ) -> Result<RunReport, EngineError> {
+        let history = History::read(self.journal.as_ref(), &RunId::new("run-1").unwrap()).unwrap();
+        let folder = self.files.folder.lock().unwrap().clone();
+        let report = Engine::new(self.ports()).resume(history, workflow(head, tasks), options).await;
+        if let Ok(report) = &report {
+            self.check(report, folder);
+        }
+        report
+    }
+
+    fn ports(&self) -> Ports {
+        Ports {
+            plugins: Arc::new(self.plugins.clone()),
+            workspace: Arc::new(FakeWorkspace(self.files.clone())),
+            journal: self.journal.clone(),
+            time: Arc::new(VirtualTime(*self.epoch.get_or_init(Instant::now))),
+            observer: Arc::new(Unobserved),
+        }
     }
 
     /// What holds for every run that has an end.
@@ -120,7 +149,7 @@ impl World {
             let task = record.task.as_ref().map(ToString::to_string).unwrap_or_default();
             match &record.entry {
                 Entry::TaskPlanned { .. } => assert_eq!(states.insert(task, TaskState::Pending), None),
-                Entry::TaskChanged { from, to } => assert_eq!(states.insert(task, *to), Some(*from)),
+                Entry::TaskChanged { from, to } => assert_eq!(states.insert(task, *to), Some(*from), "{record:?}"),
                 Entry::AttemptStarted { .. } => assert_eq!(states[&task], TaskState::Running),
                 Entry::Committed { base, version: new, .. } => {
                     assert_eq!(*base, version, "a commit on top of something else");
@@ -146,6 +175,21 @@ impl World {
             kinds.contains(&kind.as_str()).then(|| format!("{kind} {}", text["task"].as_str().unwrap_or("-")))
         });
         told.collect()
+    }
+
+    /// All records, one short line each.
+    pub(crate) fn story(&self) -> String {
+        let lines = self.journal.records().into_iter().map(|record| {
+            let text = serde_json::to_string(&record).unwrap();
+            text.chars().take(160).collect::<String>()
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Actions that were refused.
+    pub(crate) fn denials(&self) -> usize {
+        let records = self.journal.records();
+        records.iter().filter(|record| matches!(&record.entry, Entry::Action(action) if action.is_denied())).count()
     }
 
     /// The tasks whose attempts began, in order.
@@ -183,21 +227,30 @@ pub(crate) fn row<'a>(report: &'a RunReport, task: &str) -> &'a longhaul_engine:
 pub(crate) fn write(job: &Job, path: &str, text: &str) {
     let at = StagePath::new(path).unwrap();
     let denied = job.grant.check_fs(&at, longhaul_core::grant::FsAccess::Write);
-    let action = Action {
-        number: 0,
-        capability: Capability::Fs,
-        operation: "write".into(),
-        resource: path.to_owned(),
-        detail: String::new(),
-        calls: 1,
-        bytes: Bytes(text.len() as u64),
-        digest: None,
-        result: denied.as_ref().err().map_or(ActionResult::Ok, ActionResult::from),
-    };
-    if job.recorder.record(AttemptEvent::Action(action)).is_ok() && denied.is_ok() {
+    let result = denied.as_ref().err().map_or(ActionResult::Ok, ActionResult::from);
+    if job.recorder.record(action("write", &format!("{path}: {text}"), result)).is_ok() && denied.is_ok() {
         let mode = OpenMode::Write { create: Create::IfMissing, truncate: true };
         job.stage.open(&at, mode).unwrap().write_at(text.as_bytes(), 0).unwrap();
     }
+}
+
+/// Makes some host call.
+pub(crate) fn act(job: &Job, operation: &'static str) -> Result<(), RecordError> {
+    job.recorder.record(action(operation, "", ActionResult::Ok))
+}
+
+fn action(operation: &'static str, resource: &str, result: ActionResult) -> AttemptEvent {
+    AttemptEvent::Action(Action {
+        number: 0,
+        capability: Capability::Fs,
+        operation: operation.into(),
+        resource: resource.to_owned(),
+        detail: String::new(),
+        calls: 1,
+        bytes: Bytes(0),
+        digest: None,
+        result,
+    })
 }
 
 pub(crate) fn read(job: &Job, path: &str) -> Option<String> {
@@ -290,6 +343,14 @@ impl FakeJournal {
     pub(crate) fn limit(&self, room: usize) {
         self.inner.lock().unwrap().room = Some(room);
     }
+
+    /// What a new process finds: the first `kept` records, on a disk with room again.
+    pub(crate) fn reopen(&self, kept: usize) {
+        let mut inner = self.inner.lock().unwrap();
+        assert!(kept >= inner.durable, "what is durable is not lost");
+        inner.records.truncate(kept);
+        *inner = Inner { durable: kept, records: std::mem::take(&mut inner.records), ..Inner::default() };
+    }
 }
 
 impl Inner {
@@ -307,6 +368,19 @@ impl Journal for FakeJournal {
         Ok(Position(inner.records.len() as u64 - 1))
     }
 
+    fn read(&self, _: &RunId, query: &Query) -> Result<Vec<(Position, Record)>, JournalError> {
+        /// Few, so that reading goes on over several pages.
+        const PAGE: usize = 3;
+        let inner = self.inner.lock().unwrap();
+        let first = query.after.map_or(0, |after| after.0 as usize + 1);
+        let wanted = |record: &Record| {
+            let detail = matches!(record.entry, Entry::Action(_) | Entry::Log { .. } | Entry::Progress { .. });
+            (query.details || !detail) && query.task.as_ref().is_none_or(|task| record.task.as_ref() == Some(task))
+        };
+        let records = inner.records.iter().enumerate().skip(first).filter(|(_, record)| wanted(record));
+        Ok(records.take(PAGE).map(|(i, record)| (Position(i as u64), record.clone())).collect())
+    }
+
     fn flush(&self) -> BoxFuture<'_, Result<(), JournalError>> {
         Box::pin(async {
             // A flush takes a moment, and what comes meanwhile is not part of it.
@@ -318,6 +392,13 @@ impl Journal for FakeJournal {
             Ok(())
         })
     }
+}
+
+fn workflow(head: &str, tasks: &str) -> Workflow {
+    let text = format!(
+        "version: 1\nname: test\npermissions: {{ fs: {{ read: [\"**\"], write: [\"**\"] }} }}\n{head}\ntasks:\n{tasks}\n"
+    );
+    parse("test.workflow.yaml", &text).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
 struct VirtualTime(Instant);

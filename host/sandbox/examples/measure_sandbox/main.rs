@@ -145,6 +145,8 @@ impl Bench {
             stage,
             recorder: Arc::clone(&self.record) as _,
             clock: Arc::new(Stopped),
+            began: Timestamp(0),
+            seed: Digest::of(b"seed"),
         };
         let began = Instant::now();
         let report = self.sandbox.run_agent(&self.plugin, job).await;

@@ -174,6 +174,8 @@ mod tests {
                 stage: Arc::new(NoFiles),
                 recorder: record.clone(),
                 clock: Arc::new(Still),
+                began: Timestamp(0),
+                seed: Digest::of(b"seed"),
             };
             let report = self.sandbox.run_agent(&plugin, job).await;
             let Ok(Outcome::Completed(output)) = report.result else { panic!("{report:?}") };

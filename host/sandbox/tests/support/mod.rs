@@ -9,6 +9,7 @@ use longhaul_core::attempt::{
     AttemptEvent, AttemptReport, Job, Limits, LogLevel, Outcome, RecordError, Recorder, TaskInput,
 };
 use longhaul_core::clock::Clock;
+use longhaul_core::digest::Digest;
 use longhaul_core::grant::{FsPermissions, Grant, Party, Permissions};
 use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
 use longhaul_core::incident::Problem;
@@ -196,6 +197,8 @@ impl Attempt {
             stage: Arc::new(stage.clone()),
             recorder: record.clone(),
             clock: Arc::new(Counter::default()),
+            began: Timestamp(1_700_000_000_000),
+            seed: Digest::of(b"seed"),
         };
         Self { job, stage, record }
     }

@@ -3,7 +3,7 @@
 use longhaul_core::action::{Action, ActionResult};
 use longhaul_core::attempt::{Limits, LogLevel, Outcome, Usage};
 use longhaul_core::digest::Digest;
-use longhaul_core::entry::{Change, ChangeKind, Entry, Record};
+use longhaul_core::entry::{Budget, Change, ChangeKind, Entry, Record};
 use longhaul_core::grant::{Capability, FsPermissions, Party, Permissions};
 use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
 use longhaul_core::incident::{Decision, Incident, IncidentClass, Problem};
@@ -35,10 +35,15 @@ pub(crate) fn started(run: &str) -> Record {
         Entry::RunStarted {
             run: run_id(run),
             workflow: "modernise".into(),
+            file: "modernise.workflow.yaml".into(),
             source: "version: 1\nname: modernise\n".into(),
             base: Digest::of(b"base"),
             host: "0.1.0".into(),
             isolation: vec!["landlock".into()],
+            inputs: serde_json::Map::from_iter([("since".to_owned(), "2.0".into())]),
+            policy: Some(Permissions { memory: Some(vec!["run".into()]), ..Permissions::default() }),
+            seed: u64::MAX,
+            apply: true,
         },
     )
 }
@@ -78,6 +83,11 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
     let name = |text: &str| Name::new(text).unwrap();
     let entry = match kind {
         EntryKind::RunStarted => return started("20261120-053422-k3m9"),
+        EntryKind::RunResumed => Entry::RunResumed {
+            host: "0.1.0".into(),
+            isolation: vec!["landlock".into()],
+            budget: Some(Budget { wall_time: Duration::from_secs(27_000), fuel: Some(Fuel(7)) }),
+        },
         EntryKind::PluginUsed => Entry::PluginUsed {
             name: name("codemod"),
             plugin: PluginKind::Agent,
@@ -101,6 +111,7 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
                 },
             )],
             limits: Limits::default(),
+            judges: Some(1),
         },
         EntryKind::Action => return denied(7),
         EntryKind::Log => return note("a \"quoted\" line\n"),

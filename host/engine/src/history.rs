@@ -1,0 +1,351 @@
+//! What the record says of a run that goes on: everything that a resumed run starts from, read once from beginning to end.
+//!
+//! Actions, log lines and progress are not read here. They are most of a record, and only those of tries that a crash cut
+//! short matter: a [`Transcript`](crate::transcript) reads them when such a try is done again.
+
+use crate::options::Apply;
+use crate::ports::{Journal, JournalError, Query};
+use longhaul_core::attempt::{Outcome, Usage};
+use longhaul_core::digest::Digest;
+use longhaul_core::entry::{Budget, ChangeKind, Entry, Position, Record};
+use longhaul_core::grant::Permissions;
+use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
+use longhaul_core::incident::{Decision, Incident, Past, Problem};
+use longhaul_core::manifest::PluginKind;
+use longhaul_core::path::StagePath;
+use longhaul_core::state::{RunState, TaskState};
+use longhaul_core::units::{Fuel, Timestamp};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// A run that was begun before.
+#[derive(Debug, Clone)]
+pub struct History {
+    /// The run.
+    pub run: RunId,
+    /// Where it stands; a run that was killed is still `running` or `applying`.
+    pub state: RunState,
+    /// The workflow file's name.
+    pub file: String,
+    /// The workflow file as it was read when the run began.
+    pub source: String,
+    /// The plugins that it began with, by kind and name in the workflow.
+    plugins: Vec<(PluginKind, Name, Digest)>,
+    /// What the operator allowed.
+    pub policy: Option<Permissions>,
+    pub(crate) inputs: Map<String, Value>,
+    pub(crate) seed: u64,
+    pub(crate) apply: Apply,
+    pub(crate) base: Digest,
+    pub(crate) version: Digest,
+    pub(crate) started: Timestamp,
+    pub(crate) last: Timestamp,
+    /// How long it was under way, all resumptions together.
+    pub(crate) active: Duration,
+    pub(crate) budget: Option<Budget>,
+    pub(crate) fuel: Fuel,
+    pub(crate) incidents: u64,
+    pub(crate) applied: Option<u64>,
+    pub(crate) changes: BTreeMap<StagePath, ChangeKind>,
+    pub(crate) tasks: HashMap<TaskId, TaskHistory>,
+    /// All transitions of tasks, in order.
+    pub(crate) transitions: Vec<(TaskId, TaskState)>,
+}
+
+/// What the record says of one task.
+#[derive(Debug, Clone)]
+pub(crate) struct TaskHistory {
+    pub(crate) state: TaskState,
+    /// Who works on it.
+    pub(crate) agent: Name,
+    /// The elements that were planned for it, where it has a `for_each`.
+    pub(crate) elements: usize,
+    /// The number of its next attempt.
+    pub(crate) next: u32,
+    pub(crate) attempts: u32,
+    pub(crate) tries: u32,
+    pub(crate) usage: Usage,
+    pub(crate) past: Vec<Past>,
+    /// What the last instance handed over to the next.
+    pub(crate) handed: Option<Value>,
+    pub(crate) validator: Option<Name>,
+    pub(crate) output: Option<Value>,
+    pub(crate) problem: Option<Problem>,
+    /// How the attempt ended that ended last, those that judge apart.
+    pub(crate) ended: Option<(AttemptId, Result<Outcome, Problem>)>,
+    /// Whether the work of that attempt was committed.
+    pub(crate) is_committed: bool,
+    /// What went wrong in the try under way.
+    pub(crate) incident: Option<Incident>,
+    /// Strategies that were asked about it and knew nothing.
+    pub(crate) asked: Vec<Name>,
+    /// What was decided about it, and when.
+    pub(crate) decided: Option<(Decision, Timestamp)>,
+    /// Where the try under way begins, and the number of its first attempt.
+    pub(crate) began: Option<(Position, u32)>,
+    judging: bool,
+}
+
+/// A run cannot be resumed from its record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HistoryError {
+    /// It cannot be read.
+    #[error("the record of the run cannot be read")]
+    Journal(#[from] JournalError),
+    /// It does not begin as a record does.
+    #[error("the record of the run does not say how it began")]
+    NoStart,
+    /// An entry that does not fit what came before it.
+    #[error("entry {} of the record does not fit the ones before it: {what}", .at.0)]
+    Misfit {
+        /// The entry.
+        at: Position,
+        /// Why.
+        what: String,
+    },
+}
+
+impl History {
+    /// Reads what is recorded of `run`.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn read(journal: &dyn Journal, run: &RunId) -> Result<Self, HistoryError> {
+        let mut query = Query::default();
+        let mut history: Option<History> = None;
+        loop {
+            let page = journal.read(run, &query)?;
+            let Some((newest, _)) = page.last() else { break };
+            query.after = Some(*newest);
+            for (position, record) in page {
+                match &mut history {
+                    Some(history) => history.add(position, record)?,
+                    none => *none = Some(History::begin(record).ok_or(HistoryError::NoStart)?),
+                }
+            }
+        }
+        history.ok_or(HistoryError::NoStart)
+    }
+
+    /// The component that the run began with under this name; none where the record does not have it.
+    pub fn plugin(&self, kind: PluginKind, name: &Name) -> Option<Digest> {
+        self.plugins.iter().find(|(plugin, known, _)| *plugin == kind && known == name).map(|(_, _, digest)| *digest)
+    }
+
+    fn begin(record: Record) -> Option<Self> {
+        let Entry::RunStarted { run, file, source, base, inputs, policy, seed, apply, .. } = record.entry else {
+            return None;
+        };
+        Some(Self {
+            run,
+            state: RunState::Running,
+            file,
+            source,
+            plugins: Vec::new(),
+            policy,
+            inputs,
+            seed,
+            apply: if apply { Apply::OnSuccess } else { Apply::Later },
+            base,
+            version: base,
+            started: record.at,
+            last: record.at,
+            active: Duration::ZERO,
+            budget: None,
+            fuel: Fuel(0),
+            incidents: 0,
+            applied: None,
+            changes: BTreeMap::new(),
+            tasks: HashMap::new(),
+            transitions: Vec::new(),
+        })
+    }
+
+    fn add(&mut self, position: Position, record: Record) -> Result<(), HistoryError> {
+        let Record { at, task, attempt, entry } = record;
+        // From the end of one process to the beginning of the next one, the run was not under way.
+        if !matches!(entry, Entry::RunResumed { .. }) {
+            self.active = self.active.saturating_add(at.since(self.last));
+        }
+        self.last = self.last.max(at);
+        match entry {
+            Entry::RunStarted { .. } => return Err(misfit(position, "the run begins a second time")),
+            Entry::RunResumed { budget, .. } => self.budget = budget.or(self.budget),
+            Entry::PluginUsed { name, plugin, digest, .. } => self.plugins.push((plugin, name, digest)),
+            Entry::RunChanged { to, .. } => self.state = to,
+            Entry::Applied { files, .. } => self.applied = Some(self.applied.unwrap_or(0) + files),
+            Entry::TaskPlanned { agent, .. } => {
+                let task = task.ok_or_else(|| misfit(position, "it names no task"))?;
+                self.plan(task, agent);
+            }
+            Entry::Action(_) | Entry::Log { .. } | Entry::Progress { .. } => {}
+            entry => {
+                let id = task.ok_or_else(|| misfit(position, "it names no task"))?;
+                self.of_task(position, at, id, attempt, entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn plan(&mut self, task: TaskId, agent: Name) {
+        if task.index().is_some()
+            && let Some(parent) = self.tasks.get_mut(&task.parent())
+        {
+            parent.elements += 1;
+        }
+        self.tasks.entry(task).or_insert_with(|| TaskHistory::planned(agent));
+    }
+
+    fn of_task(
+        &mut self,
+        position: Position,
+        at: Timestamp,
+        id: TaskId,
+        attempt: Option<u32>,
+        entry: Entry,
+    ) -> Result<(), HistoryError> {
+        let task = self.tasks.get_mut(&id).ok_or_else(|| misfit(position, "the task was not planned"))?;
+        match entry {
+            Entry::TaskChanged { from, to } => {
+                if task.state != from {
+                    return Err(misfit(position, format!("the task is {} and not {from}", task.state)));
+                }
+                task.change(position, to);
+                self.transitions.push((id, to));
+            }
+            Entry::AttemptEnded { result, usage } => {
+                self.fuel += usage.fuel;
+                let number = attempt.ok_or_else(|| misfit(position, "it names no attempt"))?;
+                task.attempt_ended(AttemptId { task: id, number }, result, &usage);
+            }
+            Entry::Committed { version, changes, .. } => {
+                self.version = version;
+                task.is_committed = true;
+                crate::report::merge(&mut self.changes, changes);
+            }
+            Entry::AttemptStarted { judges, .. } => {
+                let number = attempt.ok_or_else(|| misfit(position, "it names no attempt"))?;
+                task.attempt_started(position, number, judges.is_some());
+            }
+            Entry::IncidentRaised { incident } => {
+                self.incidents += 1;
+                task.tries = task.tries.saturating_add(1);
+                task.problem = Some(incident.problem.clone());
+                task.incident = Some(incident);
+            }
+            Entry::Decided { strategy, decision: Some(decision), error: None } => {
+                if let Some(incident) = task.incident.clone() {
+                    task.past.push(Past { incident, strategy, decision: decision.clone() });
+                }
+                task.decided = Some((decision, at));
+            }
+            Entry::Decided { strategy, .. } => task.asked.push(strategy),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl TaskHistory {
+    fn planned(agent: Name) -> Self {
+        Self {
+            state: TaskState::Pending,
+            agent,
+            elements: 0,
+            next: 1,
+            attempts: 0,
+            tries: 0,
+            usage: Usage::default(),
+            past: Vec::new(),
+            handed: None,
+            validator: None,
+            output: None,
+            problem: None,
+            ended: None,
+            is_committed: false,
+            incident: None,
+            asked: Vec::new(),
+            decided: None,
+            began: None,
+            judging: false,
+        }
+    }
+
+    fn change(&mut self, position: Position, to: TaskState) {
+        let from = std::mem::replace(&mut self.state, to);
+        match to {
+            TaskState::Pending if from == TaskState::Escalated => {
+                // A person has seen to it: what failed before counts no more.
+                self.settle();
+                self.tries = 0;
+            }
+            TaskState::Running => {
+                self.began = Some((position, self.next));
+                self.ended = None;
+                self.is_committed = false;
+            }
+            TaskState::Pending => {
+                match self.decided.take() {
+                    Some((Decision::Reassign { agent }, _)) => {
+                        self.agent = agent;
+                        // Another agent cannot read what this one handed to itself.
+                        self.handed = None;
+                        self.validator = None;
+                    }
+                    Some((Decision::Rollback { validate, .. }, _)) => self.validator = validate,
+                    Some(_) => self.validator = None,
+                    None => {}
+                }
+                self.settle();
+            }
+            TaskState::Failing => {}
+            _ => {
+                self.settle();
+                self.past = Vec::new();
+                self.handed = None;
+            }
+        }
+    }
+
+    /// The try under way is over.
+    fn settle(&mut self) {
+        self.began = None;
+        self.ended = None;
+        self.incident = None;
+        self.decided = None;
+        self.asked = Vec::new();
+    }
+
+    fn attempt_started(&mut self, position: Position, number: u32, judges: bool) {
+        self.attempts = self.attempts.saturating_add(1);
+        self.next = number.saturating_add(1);
+        self.judging = judges;
+        if judges {
+            return;
+        }
+        if let Some((_, Ok(Outcome::ContinueAsNew(state)))) = self.ended.take() {
+            // What came before is done; the try goes on from what was handed over.
+            self.handed = Some(state);
+            self.began = Some((Position(position.0.saturating_sub(1)), number));
+        }
+        self.is_committed = false;
+    }
+
+    fn attempt_ended(&mut self, attempt: AttemptId, result: Result<Outcome, Problem>, usage: &Usage) {
+        self.usage.fuel += usage.fuel;
+        self.usage.memory = self.usage.memory.max(usage.memory);
+        self.usage.time = self.usage.time.saturating_add(usage.time);
+        if self.judging {
+            return;
+        }
+        if let Ok(Outcome::Completed(output)) = &result {
+            self.output = Some(output.clone());
+        }
+        self.ended = Some((attempt, result));
+    }
+}
+
+fn misfit(at: Position, what: impl Into<String>) -> HistoryError {
+    HistoryError::Misfit { at, what: what.into() }
+}

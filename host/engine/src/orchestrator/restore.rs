@@ -1,0 +1,122 @@
+//! How a resumed run comes to be where it was.
+//!
+//! The record's transitions are made again on a fresh graph, in their order, without being recorded a second time; outputs
+//! come from the record, and what expressions make of them is the same as before. Then each task that had not ended goes
+//! on from the middle: a try is done again along its transcript, an open incident is decided on, a wait goes on.
+
+use super::dispatcher::Dispatcher;
+use crate::error::Halt;
+use crate::history::{History, TaskHistory};
+use crate::recovery::Verdict;
+use crate::transcript::Script;
+use longhaul_core::attempt::Outcome;
+use longhaul_core::entry::Position;
+use longhaul_core::id::TaskId;
+use longhaul_core::state::{TaskEvent, TaskState};
+use longhaul_core::units::Timestamp;
+use std::time::Duration;
+
+impl Dispatcher {
+    /// Brings everything to where the record up to `end` says the run was, and lets it go on.
+    pub(crate) fn restore(&mut self, history: &History, end: Position) -> Result<(), Halt> {
+        for (task, to) in &history.transitions {
+            self.repeat(task, *to)?;
+        }
+        self.incidents = history.incidents;
+        self.changes.clone_from(&history.changes);
+        for (task, known) in self.book.settle()? {
+            self.carry_on(&task, known, end)?;
+        }
+        Ok(())
+    }
+
+    /// Makes a recorded transition again, unless it followed from an earlier one.
+    fn repeat(&mut self, task: &TaskId, to: TaskState) -> Result<(), Halt> {
+        let misfit =
+            |what: &str| Halt::Defect(format!("the record of task `{task}` does not fit the workflow: {what}"));
+        let from = self.book.state(task).ok_or_else(|| misfit("there is no such task"))?;
+        if from == to {
+            return Ok(());
+        }
+        let name = &self.book.facts(task)?.name;
+        let expands = self.workflow.tasks.get(name).is_some_and(|spec| spec.for_each.is_some());
+        if expands && to == TaskState::Running && task.index().is_none() {
+            let planned = self.book.known(task).map_or(0, |known| known.elements);
+            self.expand(task)?;
+            return match self.book.elements(task) {
+                now if now == planned => Ok(()),
+                now => Err(misfit(&format!("it had {planned} elements and has {now} now"))),
+            };
+        }
+        let event = from.event_to(to).ok_or_else(|| misfit(&format!("it cannot go from {from} to {to}")))?;
+        let output = match event {
+            TaskEvent::Complete => self.book.known(task).and_then(|known| known.output.clone()),
+            _ => None,
+        };
+        self.apply(task, event, output)
+    }
+
+    /// Goes on with a task that had not ended.
+    fn carry_on(&mut self, task: &TaskId, known: TaskHistory, end: Position) -> Result<(), Halt> {
+        match self.book.state(task) {
+            // To resume the run is to say that it may be tried again.
+            Some(TaskState::Escalated) => {
+                self.book.facts(task)?.forgive();
+                return self.apply(task, TaskEvent::Retry, None);
+            }
+            Some(TaskState::Running) => self.slots.take_back(&known.agent),
+            _ => {
+                self.slots.take_back(&known.agent);
+                return self.decide_on(task, known);
+            }
+        }
+        if let Some(incident) = known.incident {
+            self.apply(task, TaskEvent::Fail, None)?;
+            return self.recover(task, incident, known.asked);
+        }
+        match known.ended {
+            Some((attempt, Err(problem))) => self.fail(task, attempt, problem),
+            Some((_, Ok(Outcome::Completed(output)))) if known.is_committed => {
+                self.release(&known.agent)?;
+                self.apply(task, TaskEvent::Complete, Some(output))
+            }
+            _ => {
+                let (after, number) = known
+                    .began
+                    .ok_or_else(|| Halt::Defect(format!("the record does not say where the try at `{task}` began")))?;
+                // What is done again has the numbers that it had.
+                self.book.facts(task)?.next = number;
+                self.work_on(task, Script { after, end })
+            }
+        }
+    }
+
+    /// Goes on with a task that had failed and was not tried again yet.
+    fn decide_on(&mut self, task: &TaskId, known: TaskHistory) -> Result<(), Halt> {
+        let Some(incident) = known.incident else {
+            return Err(Halt::Defect(format!("the record has no incident of the failing task `{task}`")));
+        };
+        let Some((decision, at)) = known.decided else {
+            return self.recover(task, incident, known.asked);
+        };
+        let case = self.case(task, incident, Vec::new())?;
+        let verdict = match case.verdict(&decision, &self.shared.agents) {
+            Ok(verdict) => self.less(verdict, at),
+            // It could be carried out when it was made; the strategies behind it may know better now.
+            Err(_) => return self.recover(task, case.incident, known.asked),
+        };
+        self.decided(task, verdict, None)
+    }
+
+    /// A verdict of `at`, with what is left of its wait.
+    fn less(&self, verdict: Verdict, at: Timestamp) -> Verdict {
+        match verdict {
+            Verdict::Again(mut again) => {
+                let waited: Duration = self.shared.ports.time.now().since(at);
+                again.after = again.after.saturating_sub(waited);
+                Verdict::Again(again)
+            }
+            verdict => verdict,
+        }
+    }
+}

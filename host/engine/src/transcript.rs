@@ -1,0 +1,255 @@
+//! What a try does, beside what the record holds of it already.
+//!
+//! After a crash a try is done again from its beginning: the same component, the same stage, the same input. Its
+//! [`Transcript`] first holds what was recorded before ([`Script`]). Each entry that the new try comes to is compared with the
+//! next one there instead of being appended, and the answers that came from outside are taken from it. Where the script ends the try goes
+//! live, and nobody above notices. An entry that differs ends the replay: nothing is built on a guess.
+//!
+//! The script is read page by page and never again, so a replay costs what there is to replay and holds little of it.
+
+use crate::ledger::Ledger;
+use crate::ports::JournalError;
+use longhaul_core::action::Action;
+use longhaul_core::attempt::{AttemptEvent, Divergence, RecordError, Recorder, Usage};
+use longhaul_core::entry::{Entry, Position, Record};
+use longhaul_core::id::{AttemptId, TaskId};
+use longhaul_core::incident::{IncidentClass, Problem};
+use longhaul_core::units::Timestamp;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How much of an entry a divergence shows.
+const SHOWN: usize = 400;
+
+/// The part of the record that a new try begins with: the task's entries behind a position, up to the end that the
+/// record had when the run was resumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Script {
+    pub(crate) after: Position,
+    pub(crate) end: Position,
+}
+
+/// An entry that is in the record now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Noted {
+    /// When it came there first.
+    pub(crate) at: Timestamp,
+    /// Whether it came there just now.
+    pub(crate) live: bool,
+}
+
+/// Why an entry is not in the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The record is lost, and with it the run.
+    Lost(JournalError),
+    /// The entry, or the replay, is at fault: the attempt has this problem.
+    Attempt(Box<AttemptFault>),
+}
+
+/// What is wrong with one attempt's entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AttemptFault {
+    /// The replay is not what was recorded.
+    Diverged(Divergence),
+    /// The record does not take the entry.
+    Refused(String),
+}
+
+impl From<JournalError> for Fault {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Refused(reason) => Fault::Attempt(Box::new(AttemptFault::Refused(reason))),
+            lost => Fault::Lost(lost),
+        }
+    }
+}
+
+impl From<AttemptFault> for Problem {
+    fn from(fault: AttemptFault) -> Self {
+        match fault {
+            AttemptFault::Diverged(divergence) => divergence.into(),
+            AttemptFault::Refused(reason) => Problem::new(
+                IncidentClass::Exhausted,
+                format!(
+                    "the record does not take what the attempt did: {reason}; split the task, or let it put out less"
+                ),
+            ),
+        }
+    }
+}
+
+/// What is recorded of one try, and what of it was recorded before.
+pub(crate) struct Transcript {
+    ledger: Arc<Ledger>,
+    task: TaskId,
+    state: Mutex<State>,
+}
+
+struct State {
+    script: Option<Reading>,
+    /// The attempt whose guest may act.
+    open: Option<u32>,
+}
+
+struct Reading {
+    script: Script,
+    page: VecDeque<Record>,
+}
+
+impl Transcript {
+    /// The transcript of a try at `task`, which begins with `script` where there is one.
+    pub(crate) fn new(ledger: Arc<Ledger>, task: TaskId, script: Option<Script>) -> Arc<Self> {
+        let script = script.map(|script| Reading { script, page: VecDeque::new() });
+        Arc::new(Self { ledger, task, state: Mutex::new(State { script, open: None }) })
+    }
+
+    /// Notes an entry of attempt `number`.
+    pub(crate) fn note(&self, number: u32, entry: Entry) -> Result<Noted, Fault> {
+        self.note_in(&mut self.lock(), number, entry)
+    }
+
+    /// What `wanted` picks of the script's next entry, where that is one of attempt `number`; it stays there.
+    pub(crate) fn look<T>(&self, number: u32, wanted: impl FnOnce(&Entry) -> Option<T>) -> Result<Option<T>, Fault> {
+        let mut state = self.lock();
+        let next = self.next(&mut state)?.filter(|next| next.attempt == Some(number));
+        Ok(next.and_then(|next| wanted(&next.entry)))
+    }
+
+    /// Takes the next entry of attempt `number` out of the script where `wanted` picks it; none where it does not, or where
+    /// the try is live. Not for entries that the try itself comes to: those are noted.
+    pub(crate) fn take<T>(&self, number: u32, wanted: impl FnOnce(&Entry) -> Option<T>) -> Result<Option<T>, Fault> {
+        let taken = self.look(number, wanted)?;
+        if taken.is_some() {
+            pop(&mut self.lock());
+        }
+        Ok(taken)
+    }
+
+    /// From now on the guest of attempt `number` may act.
+    pub(crate) fn open(self: &Arc<Self>, number: u32) -> Arc<dyn Recorder> {
+        self.lock().open = Some(number);
+        Arc::new(AttemptRecorder { transcript: Arc::clone(self), number })
+    }
+
+    /// From now on no guest acts: what comes late, from an instance that is being dropped, is not recorded any more.
+    pub(crate) fn close(&self) {
+        self.lock().open = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change of the state is whole before anything can panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn attempt(&self, number: u32) -> AttemptId {
+        AttemptId { task: self.task.clone(), number }
+    }
+
+    fn note_in(&self, state: &mut State, number: u32, entry: Entry) -> Result<Noted, Fault> {
+        let Some(recorded) = self.next(state)? else {
+            let at = self.ledger.attempt(&self.attempt(number), entry)?;
+            return Ok(Noted { at, live: true });
+        };
+        if recorded.attempt == Some(number) && is_same(&recorded.entry, &entry) {
+            let at = recorded.at;
+            pop(state);
+            return Ok(Noted { at, live: false });
+        }
+        let divergence =
+            Divergence { attempt: self.attempt(number), expected: shown(&recorded.entry), found: shown(&entry) };
+        state.script = None;
+        Err(Fault::Attempt(Box::new(AttemptFault::Diverged(divergence))))
+    }
+
+    /// The next entry of the script; none where the try is live.
+    fn next<'a>(&self, state: &'a mut State) -> Result<Option<&'a Record>, Fault> {
+        loop {
+            let Some(reading) = &mut state.script else { return Ok(None) };
+            if !reading.page.is_empty() {
+                break;
+            }
+            let page = self.ledger.read(&self.task, reading.script.after)?;
+            let Some((newest, _)) = page.last() else {
+                state.script = None;
+                return Ok(None);
+            };
+            reading.script.after = *newest;
+            let end = reading.script.end;
+            let of_attempts = page.into_iter().take_while(|(position, _)| *position < end).map(|(_, record)| record);
+            reading.page = of_attempts.filter(|record| record.attempt.is_some()).collect();
+            if reading.page.is_empty() && reading.script.after >= end {
+                state.script = None;
+            }
+        }
+        Ok(state.script.as_ref().and_then(|reading| reading.page.front()))
+    }
+}
+
+fn pop(state: &mut State) {
+    if let Some(reading) = &mut state.script {
+        reading.page.pop_front();
+    }
+}
+
+/// Whether a replayed entry is the recorded one. Time and memory are the machine's; everything else is the guest's.
+fn is_same(recorded: &Entry, now: &Entry) -> bool {
+    match (recorded, now) {
+        (
+            Entry::AttemptEnded { result: before, usage: used_before },
+            Entry::AttemptEnded { result: after, usage: used_after },
+        ) => before == after && exact(used_before) == exact(used_after),
+        (recorded, now) => recorded == now,
+    }
+}
+
+fn exact(usage: &Usage) -> (u64, u64, u64) {
+    (usage.fuel.0, usage.actions, usage.denials)
+}
+
+fn shown(entry: &Entry) -> String {
+    let text = serde_json::to_string(entry).unwrap_or_default();
+    text.chars().take(SHOWN).collect()
+}
+
+/// Records what the guest of one attempt does.
+struct AttemptRecorder {
+    transcript: Arc<Transcript>,
+    number: u32,
+}
+
+impl Recorder for AttemptRecorder {
+    fn record(&self, event: AttemptEvent) -> Result<(), RecordError> {
+        let entry = match event {
+            AttemptEvent::Action(action) => Entry::Action(action),
+            AttemptEvent::Log { level, message } => Entry::Log { level, message },
+            AttemptEvent::Progress { done, total, note } => Entry::Progress { done, total, note },
+        };
+        let mut state = self.transcript.lock();
+        if state.open != Some(self.number) {
+            return Err(RecordError::Lost("the attempt is over".to_owned()));
+        }
+        self.transcript.note_in(&mut state, self.number, entry).map(drop).map_err(told)
+    }
+
+    fn replayed(&self) -> Option<Action> {
+        let mut state = self.transcript.lock();
+        // What cannot be read here cannot be read when the answer is recorded either, and is told then.
+        match self.transcript.next(&mut state) {
+            Ok(Some(Record { attempt, entry: Entry::Action(action), .. })) if *attempt == Some(self.number) => {
+                Some(action.clone())
+            }
+            _ => None,
+        }
+    }
+}
+
+fn told(fault: Fault) -> RecordError {
+    match fault {
+        Fault::Lost(error) => RecordError::Lost(error.to_string()),
+        Fault::Attempt(fault) => match *fault {
+            AttemptFault::Diverged(divergence) => RecordError::Diverged(divergence),
+            AttemptFault::Refused(reason) => RecordError::Lost(reason),
+        },
+    }
+}
