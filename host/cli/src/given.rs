@@ -8,6 +8,7 @@ use longhaul_core::workflow::expr::Scope;
 use longhaul_core::workflow::file::SourceFile;
 use longhaul_core::workflow::model::Workflow;
 use longhaul_core::workflow::parse::{MAX_BYTES, parse, parse_policy};
+use longhaul_engine::History;
 use longhaul_workspace::rules::check_ignored as check_pattern;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -59,6 +60,16 @@ impl Given {
         file.evaluates(&workflow, &scope).map_err(wrong)?;
         let policy = policy.map(Policy::read).transpose()?;
         Ok(Self { workflow, file, folder, policy, inputs })
+    }
+
+    /// What a recorded run was given.
+    pub(crate) fn recorded(history: &History) -> Result<Self, Failure> {
+        let file = SourceFile { name: history.file.clone(), text: history.source.clone() };
+        let workflow = parse(&file.name, &file.text).map_err(wrong)?;
+        // Where it was read matters no more: what it led to is kept with the run.
+        let policy = history.policy.clone();
+        let policy = policy.map(|permissions| Policy { permissions, file: file.clone() });
+        Ok(Self { workflow, file, folder: PathBuf::from("."), policy, inputs: Map::new() })
     }
 
     /// What the operator should know before the run begins, a line each.

@@ -8,6 +8,7 @@ mod logging;
 mod progress;
 mod report;
 mod report_text;
+mod session;
 mod state;
 mod terminal;
 mod wiring;

@@ -255,7 +255,11 @@ impl Fold {
                 }
             }
             Entry::Applied { files, .. } => self.applied = Some(*files),
-            Entry::RunResumed { .. } | Entry::Decided { .. } | Entry::Action(_) | Entry::Log { .. } | Entry::Progress { .. } => {}
+            Entry::RunResumed { .. }
+            | Entry::Decided { .. }
+            | Entry::Action(_)
+            | Entry::Log { .. }
+            | Entry::Progress { .. } => {}
         }
     }
 

@@ -22,7 +22,6 @@ use longhaul_core::workflow::model::Workflow;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Runs workflows on its ports.
 #[derive(Clone)]
@@ -77,7 +76,7 @@ impl Engine {
             last: Timestamp(0),
             version: base,
             fuel: Fuel(0),
-            budget: own_budget(&workflow),
+            budget: Budget { wall_time: workflow.budget.wall_time, fuel: workflow.budget.fuel },
         };
         let facts = start.facts(&workflow);
         let shared = Arc::new(self.share(start, &workflow, &facts)?);
@@ -134,7 +133,7 @@ impl Engine {
             last: history.last,
             version: history.version,
             fuel: history.fuel,
-            budget: budget.or(history.budget).unwrap_or_else(|| own_budget(&workflow)),
+            budget: budget.unwrap_or_else(|| history.budget(&workflow)),
         };
         let facts = start.facts(&workflow);
         let shared = Arc::new(self.share(start, &workflow, &facts)?);
@@ -206,11 +205,6 @@ impl Start {
     fn facts(&self, workflow: &Workflow) -> Value {
         json!({ "id": self.run.as_str(), "workflow": workflow.name.as_str(), "started": self.started.to_string() })
     }
-}
-
-fn own_budget(workflow: &Workflow) -> Budget {
-    let wall_time: Duration = workflow.budget.wall_time;
-    Budget { wall_time, fuel: workflow.budget.fuel }
 }
 
 fn loaded(kind: PluginKind, name: &Name, info: Option<PluginInfo>) -> Result<PluginInfo, EngineError> {

@@ -4,7 +4,7 @@
 //! short matter: a [`Transcript`](crate::transcript) reads them when such a try is done again.
 
 use crate::options::Apply;
-use crate::ports::{Journal, JournalError, Query};
+use crate::ports::{JournalError, Query, Records};
 use longhaul_core::attempt::{Outcome, Usage};
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Budget, ChangeKind, Entry, Position, Record};
@@ -15,6 +15,7 @@ use longhaul_core::manifest::PluginKind;
 use longhaul_core::path::StagePath;
 use longhaul_core::state::{RunState, TaskState};
 use longhaul_core::units::{Fuel, Timestamp};
+use longhaul_core::workflow::model::Workflow;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -111,11 +112,11 @@ impl History {
     ///
     /// # Errors
     /// [`HistoryError`].
-    pub fn read(journal: &dyn Journal, run: &RunId) -> Result<Self, HistoryError> {
+    pub fn read(records: &dyn Records, run: &RunId) -> Result<Self, HistoryError> {
         let mut query = Query::default();
         let mut history: Option<History> = None;
         loop {
-            let page = journal.read(run, &query)?;
+            let page = records.read(run, &query)?;
             let Some((newest, _)) = page.last() else { break };
             query.after = Some(*newest);
             for (position, record) in page {
@@ -126,6 +127,11 @@ impl History {
             }
         }
         history.ok_or(HistoryError::NoStart)
+    }
+
+    /// What the run may use up.
+    pub fn budget(&self, workflow: &Workflow) -> Budget {
+        self.budget.unwrap_or(Budget { wall_time: workflow.budget.wall_time, fuel: workflow.budget.fuel })
     }
 
     /// The component that the run began with under this name; none where the record does not have it.

@@ -185,7 +185,7 @@ fn list(paths: &[StagePath]) -> String {
 ///
 /// Crash contract: what a flush acknowledged survives any crash; what was appended after it may be lost, but only as a
 /// whole tail. After any other error than [`JournalError::Refused`] every later call fails as well: the record has no holes.
-pub trait Journal: Send + Sync {
+pub trait Journal: Records {
     /// Appends a record. Cheap and buffered; may block for a moment while the disk catches up.
     ///
     /// # Errors
@@ -197,7 +197,10 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// [`JournalError`]: nothing may be taken as durable that was not before.
     fn flush(&self) -> BoxFuture<'_, Result<(), JournalError>>;
+}
 
+/// Reads what journals hold.
+pub trait Records: Send + Sync {
     /// The records of `run` that `query` asks for, in order: some of them, as many as are read in one go; none where there
     /// are no more. Blocks while the disk is read. What was appended and not flushed may be missing.
     ///

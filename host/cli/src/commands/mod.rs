@@ -5,7 +5,9 @@ mod completions;
 mod doctor;
 mod init;
 mod logs;
+mod pause;
 mod plugin;
+mod resume;
 mod run;
 mod runs;
 mod schema;
@@ -20,6 +22,7 @@ const EXAMPLES: &str = "\
 Examples:
   longhaul init                        write a commented workflow that runs at once
   longhaul run starter.workflow.yaml   run it on this folder
+  longhaul resume last                 go on with a run that was paused or killed
   longhaul show last                   what happened, task by task
   longhaul logs last --denied          what the agents were refused, and what would grant it
 
@@ -40,6 +43,9 @@ struct Cli {
 enum Command {
     Init(init::Args),
     Run(run::Args),
+    Resume(resume::Args),
+    Pause(pause::PauseArgs),
+    Cancel(pause::CancelArgs),
     Runs(runs::Args),
     Show(show::Args),
     Apply(apply::Args),
@@ -57,6 +63,9 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
     match command {
         Command::Init(args) => init::run(&args),
         Command::Run(args) => run::run(&place, &args),
+        Command::Resume(args) => resume::run(&place, &args),
+        Command::Pause(args) => pause::pause(&place, &args),
+        Command::Cancel(args) => pause::cancel(&place, &args),
         Command::Runs(args) => runs::run(&place, &args),
         Command::Show(args) => show::run(&place, &args),
         Command::Apply(args) => apply::run(&place, &args),
@@ -82,7 +91,7 @@ fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
 }
 
 /// Writes text on stdout. Whoever closes the pipe early (`| head`) has seen enough: that is no error.
-fn print_text(text: &str) {
+pub(crate) fn print_text(text: &str) {
     use std::io::Write;
     drop(std::io::stdout().write_all(text.as_bytes()));
 }

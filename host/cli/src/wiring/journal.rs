@@ -1,31 +1,35 @@
 //! The store as the engine's record.
 
+use super::records::{RecordsPort, failed};
 use longhaul_core::entry::{Entry, Position, Record};
 use longhaul_core::id::RunId;
-use longhaul_engine::ports::{BoxFuture, Journal, JournalError, Query};
-use longhaul_store::{Content, EntryKind, Filter, Reader, RunJournal, StoreError};
-use std::sync::{Mutex, OnceLock, PoisonError};
-
-/// Entries that are read in one go.
-const PAGE: u64 = 512;
+use longhaul_engine::ports::{BoxFuture, Journal, JournalError, Query, Records};
+use longhaul_store::{Reader, RunJournal, StoreError};
+use std::sync::OnceLock;
 
 /// Writes one run's record into the state folder's journal.
 pub(crate) struct JournalPort {
     store: longhaul_store::Journal,
-    reader: Mutex<Reader>,
+    records: RecordsPort,
     run: OnceLock<RunJournal>,
 }
 
 impl JournalPort {
     /// For a run that begins.
     pub(crate) fn new(store: longhaul_store::Journal, reader: Reader) -> Self {
-        Self { store, reader: Mutex::new(reader), run: OnceLock::new() }
+        Self { store, records: RecordsPort::new(reader), run: OnceLock::new() }
     }
 
     /// For a run that goes on.
     pub(crate) fn resume(store: longhaul_store::Journal, reader: Reader, run: &RunId) -> Result<Self, StoreError> {
         let journal = store.open_run(run)?;
-        Ok(Self { store, reader: Mutex::new(reader), run: OnceLock::from(journal) })
+        Ok(Self { store, records: RecordsPort::new(reader), run: OnceLock::from(journal) })
+    }
+}
+
+impl Records for JournalPort {
+    fn read(&self, run: &RunId, query: &Query) -> Result<Vec<(Position, Record)>, JournalError> {
+        self.records.read(run, query)
     }
 }
 
@@ -46,38 +50,5 @@ impl Journal for JournalPort {
     fn flush(&self) -> BoxFuture<'_, Result<(), JournalError>> {
         let flushed = self.store.flush();
         Box::pin(async move { flushed.await.map_err(failed) })
-    }
-
-    fn read(&self, run: &RunId, query: &Query) -> Result<Vec<(Position, Record)>, JournalError> {
-        let details = [EntryKind::Action, EntryKind::Log, EntryKind::Progress];
-        let kinds = match query.details {
-            true => Vec::new(),
-            false => EntryKind::ALL.iter().copied().filter(|kind| !details.contains(kind)).collect(),
-        };
-        let filter =
-            Filter { after: query.after, task: query.task.clone(), kinds, limit: Some(PAGE), ..Filter::default() };
-        // A reader is not changed by reading, so one that somebody panicked with is as good as before.
-        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines = reader.entries(run, &filter).map_err(failed)?.map(|line| {
-            let line = line.map_err(failed)?;
-            match line.content {
-                Content::Known(record) => Ok((line.position, *record)),
-                Content::Unknown(_) => Err(JournalError::Failed(format!(
-                    "entry {} of run {run} was written by a later version; install that version to go on with the run",
-                    line.position.0
-                ))),
-            }
-        });
-        lines.collect()
-    }
-}
-
-fn failed(error: StoreError) -> JournalError {
-    if error.is_disk_full() {
-        JournalError::DiskFull(error.to_string())
-    } else if error.is_of_entry() {
-        JournalError::Refused(error.to_string())
-    } else {
-        JournalError::Failed(error.to_string())
     }
 }

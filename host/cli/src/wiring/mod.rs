@@ -1,12 +1,16 @@
 //! The adapters that plug the host's crates into the engine's ports.
 
+mod components;
 mod journal;
 mod plugins;
+mod records;
 mod time;
 mod workspace;
 
+pub(crate) use components::Source;
 pub(crate) use journal::JournalPort;
 pub(crate) use plugins::Loaded;
+pub(crate) use records::RecordsPort;
 pub(crate) use time::MachineTime;
 pub(crate) use workspace::WorkspacePort;
 

@@ -1,10 +1,12 @@
 //! Finds, checks and loads the plugins that a workflow names, and runs them in the sandbox.
 
+use super::components::{self, Source};
 use crate::bundled::{bundled, names};
 use crate::failure::{Exit, Failure};
 use crate::given::{Given, blamed};
 use crate::terminal::one_line;
 use longhaul_core::attempt::{AttemptReport, Job, Recorder, Usage};
+use longhaul_core::digest::Digest;
 use longhaul_core::id::Name;
 use longhaul_core::incident::{Decision, Incident, IncidentClass, Problem, Situation};
 use longhaul_core::manifest::PluginKind;
@@ -15,6 +17,7 @@ use longhaul_sandbox::{MAX_COMPONENT, Plugin, PluginError, Sandbox};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -25,12 +28,19 @@ pub(crate) struct Loaded {
     strategies: BTreeMap<Name, Plugin>,
     /// Those that had to be compiled first.
     compiled: HashSet<PluginRef>,
+    /// Their components, until the run has copies of its own.
+    components: Vec<Cow<'static, [u8]>>,
 }
 
 impl Loaded {
     /// Loads everything that the workflow names, several at a time. Nothing runs yet. What has to be compiled first is told
     /// to `say`, because that takes a moment.
-    pub(crate) async fn load(sandbox: &Sandbox, given: &Given, say: impl Fn(&str)) -> Result<Self, Failure> {
+    pub(crate) async fn load(
+        sandbox: &Sandbox,
+        given: &Given,
+        source: Source<'_>,
+        say: impl Fn(&str),
+    ) -> Result<Self, Failure> {
         let workflow = &given.workflow;
         let agents = workflow.agents.iter().map(|(name, spec)| (PluginKind::Agent, name, &spec.plugin));
         let strategies = workflow.strategies.iter().map(|(name, spec)| (PluginKind::Strategy, name, &spec.plugin));
@@ -41,7 +51,10 @@ impl Loaded {
             if !begun.insert(*plugin) {
                 continue;
             }
-            let component = read(given, *kind, name, plugin)?;
+            let component = match source.kept(*kind, name) {
+                Some(kept) => Cow::Owned(kept),
+                None => read(given, *kind, name, plugin)?,
+            };
             if !sandbox.is_compiled(&component) {
                 say(&format!("compiling the plugin `{}`, once", one_line(&plugin.to_string(), 100)));
                 compiled.insert((*plugin).clone());
@@ -49,18 +62,24 @@ impl Loaded {
             let (sandbox, kind, name, plugin) = (sandbox.clone(), *kind, (*name).clone(), (*plugin).clone());
             loading.spawn(async move {
                 let loaded = sandbox.load(&component).await;
-                (kind, name, plugin, loaded)
+                (kind, name, plugin, loaded, component)
             });
         }
-        let mut ready = HashMap::new();
+        let (mut ready, mut components) = (HashMap::new(), Vec::new());
         while let Some(joined) = loading.join_next().await {
-            let (kind, name, plugin, loaded) =
+            let (kind, name, plugin, loaded, component) =
                 joined.map_err(|e| Failure::of(Exit::Internal, "load the plugins", &e))?;
             let loaded = loaded.map_err(|error| refused(given, kind, &name, &plugin, &error))?;
             ready.insert(plugin, loaded);
+            components.push(component);
         }
-        let mut loaded =
-            Loaded { sandbox: sandbox.clone(), agents: BTreeMap::new(), strategies: BTreeMap::new(), compiled };
+        let mut loaded = Loaded {
+            sandbox: sandbox.clone(),
+            agents: BTreeMap::new(),
+            strategies: BTreeMap::new(),
+            compiled,
+            components,
+        };
         for (kind, name, plugin) in named {
             let Some(found) = ready.get(plugin) else { continue };
             if found.inspection().kind != kind {
@@ -73,6 +92,12 @@ impl Loaded {
             };
         }
         Ok(loaded)
+    }
+
+    /// Lets the state folder have copies of the components, for when the run goes on another day.
+    pub(crate) fn keep(&mut self, state: &Path) -> Result<(), Failure> {
+        let components = std::mem::take(&mut self.components);
+        components.iter().try_for_each(|component| components::keep(state, &Digest::of(component), component))
     }
 
     /// Tells the host's own log what was loaded. That is done only when the log is there, which is after everything was

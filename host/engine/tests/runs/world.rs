@@ -15,7 +15,9 @@ use longhaul_core::state::TaskState;
 use longhaul_core::units::{Bytes, Fuel, Timestamp};
 use longhaul_core::workflow::model::{DEFAULT_RECOVERY, Workflow};
 use longhaul_core::workflow::parse::parse;
-use longhaul_engine::ports::{BoxFuture, Journal, JournalError, PluginInfo, Plugins, Ports, Query, Time, Unobserved};
+use longhaul_engine::ports::{
+    BoxFuture, Journal, JournalError, PluginInfo, Plugins, Ports, Query, Records, Time, Unobserved,
+};
 use longhaul_engine::{Engine, EngineError, History, ResumeOptions, RunOptions, RunReport};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -359,15 +361,7 @@ impl Inner {
     }
 }
 
-impl Journal for FakeJournal {
-    fn append(&self, _: &RunId, record: &Record) -> Result<Position, JournalError> {
-        let mut inner = self.inner.lock().unwrap();
-        inner.full |= inner.room == Some(inner.records.len());
-        inner.check()?;
-        inner.records.push(record.clone());
-        Ok(Position(inner.records.len() as u64 - 1))
-    }
-
+impl Records for FakeJournal {
     fn read(&self, _: &RunId, query: &Query) -> Result<Vec<(Position, Record)>, JournalError> {
         /// Few, so that reading goes on over several pages.
         const PAGE: usize = 3;
@@ -379,6 +373,16 @@ impl Journal for FakeJournal {
         };
         let records = inner.records.iter().enumerate().skip(first).filter(|(_, record)| wanted(record));
         Ok(records.take(PAGE).map(|(i, record)| (Position(i as u64), record.clone())).collect())
+    }
+}
+
+impl Journal for FakeJournal {
+    fn append(&self, _: &RunId, record: &Record) -> Result<Position, JournalError> {
+        let mut inner = self.inner.lock().unwrap();
+        inner.full |= inner.room == Some(inner.records.len());
+        inner.check()?;
+        inner.records.push(record.clone());
+        Ok(Position(inner.records.len() as u64 - 1))
     }
 
     fn flush(&self) -> BoxFuture<'_, Result<(), JournalError>> {

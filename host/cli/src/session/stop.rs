@@ -1,7 +1,7 @@
-//! How a run is told to stop: the first signal cancels it, the second ends the process.
+//! How a run is told to stop: the first signal pauses it, the second ends the process.
 
 use crate::progress::Progress;
-use longhaul_engine::CancelHandle;
+use longhaul_engine::RunControl;
 use longhaul_store::Journal;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Waits for signals for as long as the run goes on. What was recorded up to the second one is on the disk when the process
 /// ends, unless the disk takes longer than anybody would wait.
-pub(super) async fn watch_signals(cancel: CancelHandle, progress: Arc<Progress>, journal: Journal) {
+pub(super) async fn watch_signals(control: RunControl, progress: Arc<Progress>, journal: Journal) {
     if next_signal().await.is_ok() {
-        progress.say("stopping safely; press Ctrl-C again to stop at once");
-        cancel.cancel();
+        progress.say("pausing; press Ctrl-C again to stop at once; `longhaul resume` goes on either way");
+        control.pause();
     }
     if next_signal().await.is_ok() {
         progress.finish();

@@ -56,14 +56,18 @@ pub(super) fn exit_code(status: RunState) -> ExitCode {
         RunState::Exhausted => Exit::Exhausted.into(),
         // With `--no-apply` a run ends before its application, and that is all that was asked for.
         RunState::Applying => ExitCode::SUCCESS,
-        RunState::Failed | RunState::Cancelled | RunState::Running => Exit::Failed.into(),
+        RunState::Failed | RunState::Cancelled | RunState::Running | RunState::Paused => Exit::Failed.into(),
     }
 }
 
 /// A run that has no end. `applied` says how many files of the user's folder were changed before.
 pub(super) fn without_end(run: &RunId, error: &EngineError, applied: Option<u64>) -> Failure {
     let exit = match error {
-        EngineError::Evaluate { .. } | EngineError::PluginMissing { .. } | EngineError::Graph(_) => Exit::Invalid,
+        EngineError::Evaluate { .. }
+        | EngineError::PluginMissing { .. }
+        | EngineError::Over { .. }
+        | EngineError::Graph(_) => Exit::Invalid,
+        EngineError::PluginChanged { .. } => Exit::Refused,
         EngineError::Journal { .. } | EngineError::Defect { .. } => Exit::Internal,
     };
     Failure::of(exit, format!("finish the run {run}{}", after(applied)), error)

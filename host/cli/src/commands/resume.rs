@@ -1,0 +1,95 @@
+//! `longhaul resume`.
+
+use crate::failure::{Exit, Failure};
+use crate::given::Given;
+use crate::session::{self, Manner, Session};
+use crate::state::{self, Place, resolve};
+use crate::wiring::{RecordsPort, Source};
+use longhaul_core::entry::Budget;
+use longhaul_core::id::RunId;
+use longhaul_core::units::{Fuel, UnitError, parse_count, parse_duration};
+use longhaul_engine::{History, ResumeOptions, RunControl};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Go on with a run exactly where it was
+///
+/// For a run that was paused, killed, used up a budget, or waits for a person: to resume it is to say that what it waited for
+/// was seen to. What was completed is not done again; what was under way is done again along its record, with the same plugins.
+///
+/// For example: longhaul resume last --wall-time 12h
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A run's id, the beginning of one, or `last`
+    #[arg(default_value = "last")]
+    run: String,
+    /// Raise the budget of wall time, all resumptions together
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    wall_time: Option<Duration>,
+    /// Raise the budget of fuel, all resumptions together
+    #[arg(long, value_name = "COUNT", value_parser = fuel)]
+    fuel: Option<Fuel>,
+    #[command(flatten)]
+    manner: Manner,
+}
+
+fn duration(text: &str) -> Result<Duration, UnitError> {
+    parse_duration(text)
+}
+
+fn fuel(text: &str) -> Result<Fuel, UnitError> {
+    parse_count(text).map(Fuel)
+}
+
+pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+    go_on(place, &args.run, &args.manner, (args.wall_time, args.fuel), RunControl::default())
+}
+
+/// Goes on with a run, with another budget where one is given.
+pub(super) fn go_on(
+    place: &Place,
+    run: &str,
+    manner: &Manner,
+    (wall_time, fuel): (Option<Duration>, Option<Fuel>),
+    control: RunControl,
+) -> Result<ExitCode, Failure> {
+    let folder = place.find()?;
+    let run = resolve(&place.reader()?, run)?;
+    let root = place.for_apply(&folder)?;
+    session::block_on(async {
+        let lock = state::lock(&folder, "longhaul resume")?;
+        let history = read(place, &folder, &run)?;
+        let given = Given::recorded(&history)?;
+        let budget = (wall_time.is_some() || fuel.is_some()).then(|| {
+            let Budget { wall_time: now, fuel: of } = history.budget(&given.workflow);
+            Budget { wall_time: wall_time.unwrap_or(now), fuel: fuel.or(of) }
+        });
+        let source = Source::Kept { state: &folder, history: &history };
+        let session = Session::open(given, &folder, source, manner).await?;
+        let entered = session.enter(&root, lock)?;
+        let journal = Arc::new(entered.go_on(&run)?);
+        let options = ResumeOptions {
+            host: env!("CARGO_PKG_VERSION").to_owned(),
+            isolation: entered.isolation(),
+            budget,
+            control: control.clone(),
+        };
+        let work =
+            async |engine: longhaul_engine::Engine, given: Given| engine.resume(history, given.workflow, options).await;
+        entered.carry(&run, journal, control, work).await
+    })
+}
+
+/// What the record says of the run; an error where it does not go on.
+fn read(place: &Place, folder: &Path, run: &RunId) -> Result<History, Failure> {
+    let history = History::read(&RecordsPort::new(place.reader()?), run)
+        .map_err(|e| Failure::of(Exit::Internal, format!("read the record of {run} in {}", folder.display()), &e))?;
+    if history.state.can_resume() {
+        return Ok(history);
+    }
+    let message = format!("run {run} is {}, and what is {} does not go on", history.state, history.state);
+    Err(Failure::new(Exit::Invalid, message)
+        .hint("`longhaul runs` lists the runs; start a new one with `longhaul run`"))
+}

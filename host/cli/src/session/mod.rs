@@ -1,0 +1,176 @@
+//! A process that carries a run: what it holds meanwhile, opened in order, and how the run comes to its end in it.
+//!
+//! ```text
+//!   open ──► sandbox, plugins: checked, and nothing made yet
+//!     └──► enter ──► lock, log, record, workspace: the state folder is this process's
+//!             └──► carry ──► engine, signals, requests ──► what came of it
+//! ```
+
+mod ending;
+mod request;
+mod stop;
+
+pub(crate) use request::{Request, ask};
+
+use crate::failure::{Exit, Failure};
+use crate::given::Given;
+use crate::logging;
+use crate::progress::Progress;
+use crate::wiring::{JournalPort, Loaded, MachineTime, Source, WorkspacePort, sandbox};
+use longhaul_core::id::RunId;
+use longhaul_engine::ports::Ports;
+use longhaul_engine::{Engine, EngineError, RunControl, RunReport};
+use longhaul_sandbox::{Sandbox, SandboxError, WallPolicy, WallStatus};
+use longhaul_store::{Journal, Options, Reader, StateLock};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Instances that there is room for beyond those of the tasks: one whose time is up keeps its place until it is gone.
+const SPARE: u32 = 8;
+
+/// How a run is shown and guarded: options that all commands which carry one share.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Manner {
+    /// Refuse to run where the kernel cannot confine the agents' threads
+    #[arg(long)]
+    require_isolation: bool,
+    /// Show no live progress
+    #[arg(long, short)]
+    quiet: bool,
+    /// End with one line of JSON on stdout instead of the report
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `work` to its end on the host's threads.
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("longhaul-host")
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::of(Exit::Internal, "start the host's threads", &e))?;
+    runtime.block_on(work)
+}
+
+/// What can be had before anything is made: the plugins, loaded and checked, in their sandbox.
+pub(crate) struct Session {
+    given: Given,
+    state: PathBuf,
+    sandbox: Sandbox,
+    plugins: Loaded,
+    /// Where the run is shown.
+    pub(crate) progress: Arc<Progress>,
+    manner: Manner,
+}
+
+/// A session whose state folder is this process's.
+pub(crate) struct Entered {
+    session: Session,
+    lock: Arc<StateLock>,
+    store: Journal,
+    /// The versions of the workspace.
+    pub(crate) workspace: Arc<WorkspacePort>,
+}
+
+impl Session {
+    /// Loads and checks everything that the run needs. Nothing is made.
+    pub(crate) async fn open(given: Given, state: &Path, source: Source<'_>, manner: &Manner) -> Result<Self, Failure> {
+        let progress = Arc::new(Progress::new(manner.quiet));
+        for note in given.notes() {
+            progress.say(&note);
+        }
+        let sandbox = open_sandbox(state, given.workflow.concurrency.max, manner.require_isolation)?;
+        let plugins = Loaded::load(&sandbox, &given, source, |line| progress.say(line)).await?;
+        plugins.check_grants(&given)?;
+        Ok(Self { given, state: state.to_owned(), sandbox, plugins, progress, manner: manner.clone() })
+    }
+
+    /// Takes the state folder that `lock` holds into use, for the workspace `root`.
+    pub(crate) fn enter(mut self, root: &Path, lock: StateLock) -> Result<Entered, Failure> {
+        let lock = Arc::new(lock);
+        logging::start(&self.state.join("logs"));
+        self.plugins.log(&self.given);
+        self.plugins.keep(&self.state)?;
+        let workspace = Arc::new(WorkspacePort::open(root, &lock, &self.given.workflow.workspace)?);
+        let store = Journal::open(Arc::clone(&lock), Options::default())
+            .map_err(|e| Failure::of(Exit::Internal, format!("open the record in {}", self.state.display()), &e))?;
+        Ok(Entered { session: self, lock, store, workspace })
+    }
+}
+
+impl Entered {
+
+    /// Where the run is shown.
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.session.progress
+    }
+
+    /// How guests are kept apart on this machine, in words.
+    pub(crate) fn isolation(&self) -> Vec<String> {
+        match self.session.sandbox.wall() {
+            WallStatus::Standing => vec!["wasm".to_owned(), "landlock".to_owned()],
+            WallStatus::Absent(_) => vec!["wasm".to_owned()],
+        }
+    }
+
+    /// The record of a run that begins.
+    pub(crate) fn begin(&self) -> Result<JournalPort, Failure> {
+        Ok(JournalPort::new(self.store.clone(), self.reader()?))
+    }
+
+    /// The record of a run that goes on.
+    pub(crate) fn go_on(&self, run: &RunId) -> Result<JournalPort, Failure> {
+        JournalPort::resume(self.store.clone(), self.reader()?, run)
+            .map_err(|e| Failure::of(Exit::Internal, format!("open the record of {run}"), &e))
+    }
+
+    fn reader(&self) -> Result<Reader, Failure> {
+        let state = &self.session.state;
+        Reader::open(state)
+            .map_err(|e| Failure::of(Exit::Internal, format!("read the record in {}", state.display()), &e))
+    }
+
+    /// Sees `run` to its end, and tells what came of it.
+    pub(crate) async fn carry(
+        self,
+        run: &RunId,
+        journal: Arc<JournalPort>,
+        control: RunControl,
+        work: impl AsyncFnOnce(Engine, Given) -> Result<RunReport, EngineError>,
+    ) -> Result<ExitCode, Failure> {
+        let Self { session, lock, store, workspace } = self;
+        let Session { given, state, plugins, progress, manner, .. } = session;
+        lock.works_on(run).map_err(|e| Failure::of(Exit::Internal, format!("work on the run {run}"), &e))?;
+        tracing::info!(%run, workflow = %given.workflow.name, "a run is under way");
+        let signals = tokio::spawn(stop::watch_signals(control.clone(), Arc::clone(&progress), store.clone()));
+        let requests = tokio::spawn(request::watch(state.clone(), run.clone(), control, Arc::clone(&progress)));
+        let ports = Ports {
+            plugins: Arc::new(plugins),
+            workspace: Arc::clone(&workspace) as _,
+            journal,
+            time: Arc::new(MachineTime::new()),
+            observer: Arc::clone(&progress) as _,
+        };
+        let ended = work(Engine::new(ports), given).await;
+        signals.abort();
+        requests.abort();
+        progress.finish();
+        let closed = store.close();
+        let report = ended.map_err(|e| ending::without_end(run, &e, workspace.applied()))?;
+        closed.map_err(|e| ending::unclosed(&e, workspace.applied()))?;
+        tracing::info!(%run, status = %report.status, "the run rests");
+        ending::tell(&state, run, report.status, manner.json)?;
+        Ok(ending::exit_code(report.status))
+    }
+}
+
+fn open_sandbox(state: &Path, tasks: u32, require_isolation: bool) -> Result<Sandbox, Failure> {
+    let wall = if require_isolation { WallPolicy::Require } else { WallPolicy::BestEffort };
+    sandbox(state, tasks.saturating_add(SPARE), wall).map_err(|error| match error {
+        SandboxError::NoWall(_) => Failure::of(Exit::Refused, "confine the agents' threads, as `--require-isolation` demands", &error)
+            .hint("`longhaul doctor` tells what is missing; without `--require-isolation` agents are kept apart by WebAssembly alone"),
+        _ => Failure::of(Exit::Internal, "set up the sandbox", &error),
+    })
+}
