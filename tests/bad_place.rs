@@ -110,7 +110,7 @@ fn a_state_folder_that_another_process_uses() {
     // The record shows a moment later what nobody waits for.
     first.runs_until(Duration::from_secs(20), || place.longhaul(["logs"]).stdout.contains("sleeper begins"));
     place.longhaul(["logs"]).code(0).shows(&["sleeper begins"]);
-    first.signal(rustix::process::Signal::INT).until("stopping safely");
+    first.signal(rustix::process::Signal::INT).until("pausing");
     first.end().code(1);
     place.run(FLOW, &[]).code(0);
     assert_eq!(place.text("a.txt"), "new");

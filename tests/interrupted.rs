@@ -71,23 +71,22 @@ fn rewritten(tree: &Tree) -> Tree {
 }
 
 #[test]
-fn a_run_that_is_told_to_stop_ends_cleanly_as_cancelled() {
+fn a_run_that_is_told_to_stop_pauses() {
     for signal in [Signal::INT, Signal::TERM] {
         let place = Place::with(&[("a.txt", "old")]);
         let before = place.tree();
         let file = place.workflow(&endless());
         let mut running = place.start([OsStr::new("run"), file.as_os_str(), "--json".as_ref()]);
-        running.until("wait: sleeper begins").signal(signal).until("stopping safely");
+        running.until("wait: sleeper begins").signal(signal).until("pausing");
         let ended = running.end().code(1);
         let result = ended.result();
-        assert_eq!(result["status"], "cancelled", "{signal:?}");
+        assert_eq!(result["status"], "paused", "{signal:?}");
         assert_eq!(result["tasks"]["completed"], 1);
-        assert_eq!(result["tasks"]["cancelled"], 1);
         assert_eq!(place.tree(), before, "what was done is kept as a version, and the folder is as it was");
-        place.longhaul(["runs"]).code(0).shows(&["cancelled", "1/2"]);
-        place.longhaul(["show"]).code(0).shows(&["cancelled by the operator", "not applied"]);
+        place.longhaul(["runs"]).code(0).shows(&["paused", "1/2"]);
+        place.longhaul(["show"]).code(0).shows(&["paused by the operator", "longhaul resume", "not applied"]);
         let lines = place.longhaul(["logs", "--json"]).code(0).json_lines();
-        assert_eq!(lines.last().unwrap()["to"], "cancelled", "the record has an end");
+        assert_eq!(lines.last().unwrap()["to"], "paused", "the record says so");
     }
 }
 
@@ -96,7 +95,7 @@ fn a_run_that_is_told_twice_ends_at_once_and_is_still_readable() {
     let place = Place::with(&[("a.txt", "old")]);
     let file = place.workflow(&endless());
     let mut running = place.start([OsStr::new("run"), file.as_os_str()]);
-    running.until("wait: sleeper begins").signal(Signal::INT).until("stopping safely");
+    running.until("wait: sleeper begins").signal(Signal::INT).until("pausing");
     // The second may come after the run has ended by itself.
     if running.runs_until(Duration::ZERO, || true) {
         running.signal(Signal::INT);
@@ -105,7 +104,7 @@ fn a_run_that_is_told_twice_ends_at_once_and_is_still_readable() {
     assert!([1, 130].contains(&ended.status.code().unwrap()), "{ended}");
     let runs = place.longhaul(["runs", "--json"]).code(0).json();
     let status = runs[0]["status"].as_str().unwrap();
-    assert!(["cancelled", "interrupted"].contains(&status), "{status}");
+    assert!(["paused", "interrupted"].contains(&status), "{status}");
     // What was going on when the second one came is in the record, although nobody waited for the disk.
     place.longhaul(["logs"]).code(0).shows(&["codemod begins", "sleeper begins"]);
     assert_eq!(place.text("a.txt"), "old");

@@ -101,7 +101,6 @@ impl Session {
 }
 
 impl Entered {
-
     /// Where the run is shown.
     pub(crate) fn progress(&self) -> &Progress {
         &self.session.progress
