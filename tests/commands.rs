@@ -233,7 +233,7 @@ fn the_debug_log_has_every_detail_and_the_other_what_matters() {
         of_kind.map(|path| fs::read_to_string(path).unwrap()).collect::<String>()
     };
     let (info, debug) = (logs("longhaul"), logs("debug"));
-    assert!(info.contains("run begins") && info.contains("run ended") && !info.contains("DEBUG"), "{info}");
+    assert!(info.contains("a run is under way") && info.contains("the run rests") && !info.contains("DEBUG"), "{info}");
     let untimed = |line: &str| line.split_once(' ').map_or_else(String::new, |(_, rest)| rest.to_owned());
     assert!(info.lines().all(|line| debug.contains(&untimed(line))), "the debug log has all of the other one");
     for told in [

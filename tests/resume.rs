@@ -147,7 +147,7 @@ fn another_terminal_pauses_and_cancels_a_run() {
     place.longhaul(["pause"]).code(2).says(&["is not under way"]);
 
     let mut running = place.start(["resume", "last"]);
-    running.until("sleeper begins");
+    running.until("sleeper goes on");
     place.longhaul(["cancel"]).code(0).says(&["is cancelled"]);
     running.end().code(1);
     let shown = newest(&place);
@@ -182,7 +182,7 @@ fn a_run_goes_on_with_the_components_it_began_with() {
     fs::write(&plugin, "no component at all").unwrap();
     fs::remove_file(&workflow).unwrap();
     let mut running = place.start(["resume", "last"]);
-    running.until("sleeper begins").signal(Signal::INT);
+    running.until("sleeper goes on").signal(Signal::INT);
     running.end().code(1);
     // Where the copy that the run kept is lost too, nothing is guessed.
     fs::remove_dir_all(place.path(".longhaul/components")).unwrap();

@@ -8,7 +8,7 @@ use longhaul_core::id::TaskId;
 use longhaul_core::state::TaskState;
 use longhaul_core::units::show_duration;
 use longhaul_engine::ports::Observer;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +41,31 @@ impl Progress {
     pub(crate) fn new(quiet: bool) -> Self {
         let bars = (!quiet && is_interactive()).then(MultiProgress::new);
         Self { bars, quiet, state: Mutex::default() }
+    }
+
+    /// Takes note of what was recorded before the run went on, and shows what of it goes on.
+    pub(crate) fn catch_up(&self, records: &[Record]) {
+        if self.quiet {
+            return;
+        }
+        let mut state = self.lock();
+        let mut under_way: BTreeMap<&TaskId, &str> = BTreeMap::new();
+        for record in records {
+            let Some(task) = &record.task else { continue };
+            match &record.entry {
+                Entry::TaskPlanned { agent, .. } => self.plan(&mut state, task, agent.as_str()),
+                Entry::AttemptStarted { agent, .. } => drop(under_way.insert(task, agent.as_str())),
+                Entry::Committed { changes, .. } => state.changes += changes.len() as u64,
+                Entry::TaskChanged { to, .. } if *to != TaskState::Running => {
+                    under_way.remove(task);
+                    self.end(&mut state, task, *to);
+                }
+                _ => {}
+            }
+        }
+        for (task, agent) in under_way {
+            self.begin(&mut state, task, agent, "goes on");
+        }
     }
 
     /// Says something between the bars.
@@ -78,7 +103,7 @@ impl Progress {
         }
     }
 
-    fn begin(&self, state: &mut State, task: &TaskId, agent: &str) {
+    fn begin(&self, state: &mut State, task: &TaskId, agent: &str, how: &str) {
         let entry = state.tasks.entry(task.clone()).or_default();
         entry.agent = agent.to_owned();
         match &self.bars {
@@ -89,7 +114,7 @@ impl Progress {
                 bar.enable_steady_tick(Duration::from_millis(120));
                 entry.bar = Some(bar);
             }
-            None => say(&format!("{task}: {agent} begins")),
+            None => say(&format!("{task}: {agent} {how}")),
         }
     }
 
@@ -125,7 +150,7 @@ impl Observer for Progress {
         let mut state = self.lock();
         match &record.entry {
             Entry::TaskPlanned { agent, .. } => self.plan(&mut state, task, agent.as_str()),
-            Entry::AttemptStarted { agent, .. } => self.begin(&mut state, task, agent.as_str()),
+            Entry::AttemptStarted { agent, .. } => self.begin(&mut state, task, agent.as_str(), "begins"),
             Entry::Progress { done, total, note } => {
                 if let Some(bar) = state.tasks.get(task).and_then(|t| t.bar.as_ref()) {
                     let total = total.map_or_else(String::new, |total| format!("/{total}"));

@@ -4,6 +4,7 @@
 mod support;
 
 use longhaul_core::attempt::{AttemptEvent, AttemptReport, RecordError, Recorder};
+use longhaul_core::digest::Digest;
 use longhaul_core::incident::IncidentClass;
 use longhaul_sandbox::{Plugin, Sandbox};
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ struct Trace {
 async fn trace(sandbox: &Sandbox, plugin: &Plugin, mode: &str, number: u32) -> Trace {
     let mut attempt = Attempt::mode(mode, limits());
     attempt.job.task.attempt.number = number;
+    attempt.job.seed = Digest::of(&number.to_be_bytes());
     let mut report = sandbox.run_agent(plugin, attempt.job).await;
     report.usage.time = std::time::Duration::ZERO;
     Trace { report, events: attempt.record.events(), files: attempt.stage.snapshot() }

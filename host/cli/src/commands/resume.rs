@@ -9,7 +9,6 @@ use longhaul_core::entry::Budget;
 use longhaul_core::id::RunId;
 use longhaul_core::units::{Fuel, UnitError, parse_count, parse_duration};
 use longhaul_engine::{History, ResumeOptions, RunControl};
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,7 +59,7 @@ pub(super) fn go_on(
     let root = place.for_apply(&folder)?;
     session::block_on(async {
         let lock = state::lock(&folder, "longhaul resume")?;
-        let history = read(place, &folder, &run)?;
+        let history = read(place, &run)?;
         let given = Given::recorded(&history)?;
         let budget = (wall_time.is_some() || fuel.is_some()).then(|| {
             let Budget { wall_time: now, fuel: of } = history.budget(&given.workflow);
@@ -70,6 +69,8 @@ pub(super) fn go_on(
         let session = Session::open(given, &folder, source, manner).await?;
         let entered = session.enter(&root, lock)?;
         let journal = Arc::new(entered.go_on(&run)?);
+        let records = RecordsPort::new(place.reader()?).all(&run);
+        entered.progress().catch_up(&records.map_err(|e| unreadable(&run, &e))?);
         let options = ResumeOptions {
             host: env!("CARGO_PKG_VERSION").to_owned(),
             isolation: entered.isolation(),
@@ -83,13 +84,16 @@ pub(super) fn go_on(
 }
 
 /// What the record says of the run; an error where it does not go on.
-fn read(place: &Place, folder: &Path, run: &RunId) -> Result<History, Failure> {
-    let history = History::read(&RecordsPort::new(place.reader()?), run)
-        .map_err(|e| Failure::of(Exit::Internal, format!("read the record of {run} in {}", folder.display()), &e))?;
+fn read(place: &Place, run: &RunId) -> Result<History, Failure> {
+    let history = History::read(&RecordsPort::new(place.reader()?), run).map_err(|e| unreadable(run, &e))?;
     if history.state.can_resume() {
         return Ok(history);
     }
     let message = format!("run {run} is {}, and what is {} does not go on", history.state, history.state);
     Err(Failure::new(Exit::Invalid, message)
         .hint("`longhaul runs` lists the runs; start a new one with `longhaul run`"))
+}
+
+fn unreadable(run: &RunId, error: &(dyn std::error::Error + 'static)) -> Failure {
+    Failure::of(Exit::Internal, format!("read the record of {run}"), error)
 }
