@@ -256,6 +256,7 @@ impl Fold {
             }
             Entry::Applied { files, .. } => self.applied = Some(*files),
             Entry::RunResumed { .. }
+            | Entry::AttemptSuspended { .. }
             | Entry::Decided { .. }
             | Entry::Action(_)
             | Entry::Log { .. }

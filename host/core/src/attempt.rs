@@ -220,6 +220,25 @@ pub struct Usage {
     pub denials: u64,
 }
 
+/// How an instance left off.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ran {
+    /// The attempt is finished.
+    Ended(AttemptReport),
+    /// It waits for this time. The instance is gone; another one is to be brought to the same place by replay then.
+    Suspended(Timestamp),
+}
+
+impl Ran {
+    /// The finished attempt; none where it is not finished.
+    pub fn ended(self) -> Option<AttemptReport> {
+        match self {
+            Ran::Ended(report) => Some(report),
+            Ran::Suspended(_) => None,
+        }
+    }
+}
+
 /// A finished attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AttemptReport {

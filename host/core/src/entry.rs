@@ -138,6 +138,11 @@ pub enum Entry {
         /// One short line.
         note: String,
     },
+    /// An attempt waits, and its instance is gone meanwhile.
+    AttemptSuspended {
+        /// For this time.
+        until: Timestamp,
+    },
     /// An attempt ended.
     AttemptEnded {
         /// How.

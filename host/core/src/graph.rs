@@ -68,7 +68,7 @@ pub struct TaskChange {
 pub struct Counts {
     /// Not started.
     pub pending: usize,
-    /// Being worked on, or failing.
+    /// Being worked on, suspended, or failing.
     pub running: usize,
     /// Completed.
     pub completed: usize,
@@ -309,7 +309,7 @@ impl Counts {
     fn of(&mut self, state: TaskState) -> &mut usize {
         match state {
             TaskState::Pending => &mut self.pending,
-            TaskState::Running | TaskState::Failing => &mut self.running,
+            TaskState::Running | TaskState::Waiting | TaskState::Failing => &mut self.running,
             TaskState::Completed => &mut self.completed,
             TaskState::Skipped => &mut self.skipped,
             TaskState::Failed => &mut self.failed,

@@ -1,7 +1,9 @@
 //! The state machines of runs and tasks: for each one enum of states, one of events, one total transition function.
 //!
 //! ```text
-//!             start            complete
+//!      ┌─────wake────── waiting
+//!      ▼                  ▲ suspend
+//!             start       │    complete
 //!   pending ────────► running ─────────► completed
 //!      ▲  │              │ fail
 //!      │  │ skip         ▼
@@ -21,6 +23,8 @@ pub enum TaskState {
     Pending,
     /// An attempt is under way.
     Running,
+    /// An attempt is suspended until what it waits for comes.
+    Waiting,
     /// An attempt failed, and what to do about it is being decided.
     Failing,
     /// Done; its changes are part of the workspace.
@@ -43,6 +47,10 @@ pub enum TaskEvent {
     Start,
     /// The attempt succeeded and is committed.
     Complete,
+    /// The attempt is suspended.
+    Suspend,
+    /// What it waited for has come.
+    Wake,
     /// The attempt failed.
     Fail,
     /// It is to be tried again.
@@ -124,11 +132,13 @@ impl TaskState {
             (S::Pending, E::Start) => Ok(S::Running),
             (S::Pending | S::Failing, E::Skip) => Ok(S::Skipped),
             (S::Running, E::Complete) => Ok(S::Completed),
+            (S::Running, E::Suspend) => Ok(S::Waiting),
+            (S::Waiting, E::Wake) => Ok(S::Pending),
             (S::Running, E::Fail) => Ok(S::Failing),
             (S::Failing | S::Escalated, E::Retry) => Ok(S::Pending),
             (S::Failing, E::GiveUp) => Ok(S::Failed),
             (S::Failing, E::Escalate) => Ok(S::Escalated),
-            (S::Pending | S::Running | S::Failing | S::Escalated, E::Cancel) => Ok(S::Cancelled),
+            (S::Pending | S::Running | S::Waiting | S::Failing | S::Escalated, E::Cancel) => Ok(S::Cancelled),
             _ => Err(IllegalTransition { what: "task", state: self.to_string(), event: name_of(&event) }),
         }
     }
@@ -136,14 +146,14 @@ impl TaskState {
     /// The event that leads from this state to `to`; none where no single one does.
     pub fn event_to(self, to: TaskState) -> Option<TaskEvent> {
         use TaskEvent as E;
-        [E::Start, E::Complete, E::Fail, E::Retry, E::Skip, E::GiveUp, E::Escalate, E::Cancel]
+        [E::Start, E::Complete, E::Suspend, E::Wake, E::Fail, E::Retry, E::Skip, E::GiveUp, E::Escalate, E::Cancel]
             .into_iter()
             .find(|event| self.after(*event) == Ok(to))
     }
 
     /// Whether nothing more will happen to it by itself.
     pub fn is_final(self) -> bool {
-        !matches!(self, TaskState::Pending | TaskState::Running | TaskState::Failing)
+        !matches!(self, TaskState::Pending | TaskState::Running | TaskState::Waiting | TaskState::Failing)
     }
 
     /// Whether tasks that need it may go on.
@@ -221,7 +231,8 @@ mod tests {
     #[test]
     fn final_states_allow_nothing() {
         use TaskEvent as E;
-        let all = [E::Start, E::Complete, E::Fail, E::Retry, E::Skip, E::GiveUp, E::Escalate, E::Cancel];
+        let all =
+            [E::Start, E::Complete, E::Suspend, E::Wake, E::Fail, E::Retry, E::Skip, E::GiveUp, E::Escalate, E::Cancel];
         for state in [TaskState::Completed, TaskState::Skipped, TaskState::Failed, TaskState::Cancelled] {
             for event in all {
                 assert!(state.after(event).is_err(), "{state} {event:?}");

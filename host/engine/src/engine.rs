@@ -10,7 +10,7 @@ use crate::ports::{PluginInfo, Ports};
 use crate::report::RunReport;
 use crate::shared::{Configured, FuelMeter, Head, Shared, Stop};
 use longhaul_core::digest::Digest;
-use longhaul_core::entry::{Budget, Entry, Position};
+use longhaul_core::entry::{Budget, Entry};
 use longhaul_core::grant::Permissions;
 use longhaul_core::graph::Graph;
 use longhaul_core::id::{Name, RunId};
@@ -141,13 +141,13 @@ impl Engine {
         let workflow = Arc::new(workflow);
         let halt = |halt: Halt| halt.of_run(run.clone());
         let resumed = Entry::RunResumed { host, isolation, budget };
-        let (state, end) = go_on(&shared, &history, resumed).map_err(halt)?;
+        let state = go_on(&shared, &history, resumed).map_err(halt)?;
         let known = std::mem::take(&mut history.tasks);
         let book = Book::restoring(&workflow, graph, shared.ledger.clone(), known).map_err(halt)?;
         let outputs = Outputs::new(&workflow, std::mem::take(&mut history.inputs), facts);
         let wall_time = shared.wall_time.saturating_sub(history.active);
         let mut dispatcher = Dispatcher::new(shared.clone(), workflow, book, outputs);
-        dispatcher.restore(&history, end).map_err(halt)?;
+        dispatcher.restore(&history).map_err(halt)?;
         shared.ledger.flush().await.map_err(|error| halt(error.into()))?;
         let (base, started, apply) = (history.base, history.started, history.apply);
         drop(history);
@@ -226,7 +226,7 @@ fn announce(shared: &Shared, started: Entry) -> Result<(), Halt> {
 fn announce_plugin(shared: &Shared, plugin: PluginKind, name: &Name, info: &PluginInfo) -> Result<(), Halt> {
     let PluginInfo { digest, version, .. } = info;
     let used = Entry::PluginUsed { name: name.clone(), plugin, digest: *digest, version: version.clone() };
-    Ok(shared.ledger.run(used).map(drop)?)
+    Ok(shared.ledger.run(used)?)
 }
 
 /// Only the components that a run began with can go on with it: another one would not do the same along the record.
@@ -243,18 +243,18 @@ fn same_plugins(shared: &Shared, history: &History) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// Records that the run goes on; gives the state in which it does, and where in the record.
-fn go_on(shared: &Shared, history: &History, resumed: Entry) -> Result<(RunState, Position), Halt> {
-    let end = shared.ledger.run(resumed)?;
+/// Records that the run goes on; gives the state in which it does.
+fn go_on(shared: &Shared, history: &History, resumed: Entry) -> Result<RunState, Halt> {
+    shared.ledger.run(resumed)?;
     // A run that was killed as it began may have been about to say so.
     for (kind, name, info) in plugins(shared).filter(|(kind, name, _)| history.plugin(*kind, name).is_none()) {
         announce_plugin(shared, kind, name, info)?;
     }
     let state = history.state;
     if !state.is_final() {
-        return Ok((state, end));
+        return Ok(state);
     }
     let to = state.after(RunEvent::Resume)?;
     shared.ledger.run(Entry::RunChanged { from: state, to, reason: String::new() })?;
-    Ok((to, end))
+    Ok(to)
 }

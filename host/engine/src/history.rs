@@ -83,6 +83,8 @@ pub(crate) struct TaskHistory {
     pub(crate) asked: Vec<Name>,
     /// What was decided about it, and when.
     pub(crate) decided: Option<(Decision, Timestamp)>,
+    /// What a suspended try waits for.
+    pub(crate) until: Option<Timestamp>,
     /// Where the try under way begins, and the number of its first attempt.
     pub(crate) began: Option<(Position, u32)>,
     judging: bool,
@@ -247,6 +249,7 @@ impl History {
                 task.decided = Some((decision, at));
             }
             Entry::Decided { strategy, .. } => task.asked.push(strategy),
+            Entry::AttemptSuspended { until } => task.until = Some(until),
             _ => {}
         }
         Ok(())
@@ -273,6 +276,7 @@ impl TaskHistory {
             incident: None,
             asked: Vec::new(),
             decided: None,
+            until: None,
             began: None,
             judging: false,
         }
@@ -286,6 +290,10 @@ impl TaskHistory {
                 self.settle();
                 self.tries = 0;
             }
+            // It goes on in the middle of its try.
+            TaskState::Running if self.until.is_some() => self.until = None,
+            TaskState::Waiting => {}
+            TaskState::Pending if from == TaskState::Waiting => {}
             TaskState::Running => {
                 self.began = Some((position, self.next));
                 self.ended = None;
@@ -318,6 +326,7 @@ impl TaskHistory {
     fn settle(&mut self) {
         self.began = None;
         self.ended = None;
+        self.until = None;
         self.incident = None;
         self.decided = None;
         self.asked = Vec::new();

@@ -35,19 +35,19 @@ impl Ledger {
         }
     }
 
-    /// Records what happened to the run; gives where.
-    pub(crate) fn run(&self, entry: Entry) -> Result<Position, JournalError> {
-        self.append(None, None, entry).map(|(position, _)| position)
+    /// Records what happened to the run.
+    pub(crate) fn run(&self, entry: Entry) -> Result<(), JournalError> {
+        self.append(None, None, entry).map(drop)
     }
 
-    /// Records what happened to a task.
-    pub(crate) fn task(&self, task: &TaskId, entry: Entry) -> Result<(), JournalError> {
-        self.append(Some(task.clone()), None, entry).map(drop)
+    /// Records what happened to a task; gives where.
+    pub(crate) fn task(&self, task: &TaskId, entry: Entry) -> Result<Position, JournalError> {
+        self.append(Some(task.clone()), None, entry).map(|(position, _)| position)
     }
 
-    /// Records what happened in an attempt; gives when.
-    pub(crate) fn attempt(&self, attempt: &AttemptId, entry: Entry) -> Result<Timestamp, JournalError> {
-        self.append(Some(attempt.task.clone()), Some(attempt.number), entry).map(|(_, at)| at)
+    /// Records what happened in an attempt; gives where and when.
+    pub(crate) fn attempt(&self, attempt: &AttemptId, entry: Entry) -> Result<(Position, Timestamp), JournalError> {
+        self.append(Some(attempt.task.clone()), Some(attempt.number), entry)
     }
 
     /// Reads what the record holds of a task, behind a position.

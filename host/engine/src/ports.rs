@@ -10,7 +10,7 @@
 //! Calls that may take long are futures, boxed so that ports are objects; an adapter moves blocking work to threads made
 //! for it. Every future may be dropped before its end unless its documentation says otherwise.
 
-use longhaul_core::attempt::{AttemptReport, Job, Limits, Recorder};
+use longhaul_core::attempt::{Job, Limits, Ran, Recorder};
 use longhaul_core::clock::Clock;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Change, Position, Record};
@@ -63,8 +63,9 @@ pub trait Plugins: Send + Sync {
     /// The strategy that the workflow calls so.
     fn strategy(&self, name: &Name) -> Option<PluginInfo>;
 
-    /// Runs an agent on a task, within the job's limits. Whatever goes wrong is part of the report.
-    fn run_agent<'a>(&'a self, agent: &'a Name, job: Job) -> BoxFuture<'a, AttemptReport>;
+    /// Runs an agent on a task, within the job's limits, to its end or into a long wait. Whatever goes wrong is part of the
+    /// report.
+    fn run_agent<'a>(&'a self, agent: &'a Name, job: Job) -> BoxFuture<'a, Ran>;
 
     /// Asks a strategy, within limits of the adapter's own. The error is in words; it counts as no decision.
     fn decide<'a>(

@@ -48,6 +48,8 @@ pub struct TaskCounts {
     pub pending: u64,
     /// Interrupted in an attempt.
     pub running: u64,
+    /// Suspended.
+    pub waiting: u64,
     /// Interrupted between a failure and its recovery.
     pub failing: u64,
     /// Done.
@@ -68,6 +70,7 @@ impl TaskCounts {
         *match state {
             TaskState::Pending => &mut self.pending,
             TaskState::Running => &mut self.running,
+            TaskState::Waiting => &mut self.waiting,
             TaskState::Failing => &mut self.failing,
             TaskState::Completed => &mut self.completed,
             TaskState::Skipped => &mut self.skipped,
@@ -79,8 +82,8 @@ impl TaskCounts {
 
     /// All tasks.
     pub fn total(&self) -> u64 {
-        let Self { pending, running, failing, completed, skipped, failed, escalated, cancelled } = self;
-        pending + running + failing + completed + skipped + failed + escalated + cancelled
+        let Self { pending, running, waiting, failing, completed, skipped, failed, escalated, cancelled } = self;
+        pending + running + waiting + failing + completed + skipped + failed + escalated + cancelled
     }
 }
 

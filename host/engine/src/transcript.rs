@@ -5,7 +5,8 @@
 //! next one there instead of being appended, and the answers that came from outside are taken from it. Where the script ends the try goes
 //! live, and nobody above notices. An entry that differs ends the replay: nothing is built on a guess.
 //!
-//! The script is read page by page and never again, so a replay costs what there is to replay and holds little of it.
+//! The script is all that the record has of the task behind the beginning of the try: what the try itself adds comes only when
+//! the script is at its end. It is read page by page and never again, so a replay costs what there is to replay and holds little of it.
 
 use crate::ledger::Ledger;
 use crate::ports::JournalError;
@@ -21,12 +22,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// How much of an entry a divergence shows.
 const SHOWN: usize = 400;
 
-/// The part of the record that a new try begins with: the task's entries behind a position, up to the end that the
-/// record had when the run was resumed.
+/// Where a try begins in the record: behind this entry of its task, with this attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Script {
     pub(crate) after: Position,
-    pub(crate) end: Position,
+    pub(crate) number: u32,
 }
 
 /// An entry that is in the record now.
@@ -34,8 +34,15 @@ pub(crate) struct Script {
 pub(crate) struct Noted {
     /// When it came there first.
     pub(crate) at: Timestamp,
+    /// Where, if it came there just now.
+    pub(crate) position: Option<Position>,
+}
+
+impl Noted {
     /// Whether it came there just now.
-    pub(crate) live: bool,
+    pub(crate) fn is_new(&self) -> bool {
+        self.position.is_some()
+    }
 }
 
 /// Why an entry is not in the record.
@@ -93,14 +100,14 @@ struct State {
 }
 
 struct Reading {
-    script: Script,
+    after: Position,
     page: VecDeque<Record>,
 }
 
 impl Transcript {
     /// The transcript of a try at `task`, which begins with `script` where there is one.
     pub(crate) fn new(ledger: Arc<Ledger>, task: TaskId, script: Option<Script>) -> Arc<Self> {
-        let script = script.map(|script| Reading { script, page: VecDeque::new() });
+        let script = script.map(|script| Reading { after: script.after, page: VecDeque::new() });
         Arc::new(Self { ledger, task, state: Mutex::new(State { script, open: None }) })
     }
 
@@ -148,13 +155,13 @@ impl Transcript {
 
     fn note_in(&self, state: &mut State, number: u32, entry: Entry) -> Result<Noted, Fault> {
         let Some(recorded) = self.next(state)? else {
-            let at = self.ledger.attempt(&self.attempt(number), entry)?;
-            return Ok(Noted { at, live: true });
+            let (position, at) = self.ledger.attempt(&self.attempt(number), entry)?;
+            return Ok(Noted { at, position: Some(position) });
         };
         if recorded.attempt == Some(number) && is_same(&recorded.entry, &entry) {
             let at = recorded.at;
             pop(state);
-            return Ok(Noted { at, live: false });
+            return Ok(Noted { at, position: None });
         }
         let divergence =
             Divergence { attempt: self.attempt(number), expected: shown(&recorded.entry), found: shown(&entry) };
@@ -169,18 +176,13 @@ impl Transcript {
             if !reading.page.is_empty() {
                 break;
             }
-            let page = self.ledger.read(&self.task, reading.script.after)?;
+            let page = self.ledger.read(&self.task, reading.after)?;
             let Some((newest, _)) = page.last() else {
                 state.script = None;
                 return Ok(None);
             };
-            reading.script.after = *newest;
-            let end = reading.script.end;
-            let of_attempts = page.into_iter().take_while(|(position, _)| *position < end).map(|(_, record)| record);
-            reading.page = of_attempts.filter(|record| record.attempt.is_some()).collect();
-            if reading.page.is_empty() && reading.script.after >= end {
-                state.script = None;
-            }
+            reading.after = *newest;
+            reading.page = page.into_iter().map(|(_, record)| record).filter(is_of_try).collect();
         }
         Ok(state.script.as_ref().and_then(|reading| reading.page.front()))
     }
@@ -190,6 +192,11 @@ fn pop(state: &mut State) {
     if let Some(reading) = &mut state.script {
         reading.page.pop_front();
     }
+}
+
+/// Whether a try comes to this entry again when it is done again.
+fn is_of_try(record: &Record) -> bool {
+    record.attempt.is_some() && !matches!(record.entry, Entry::AttemptSuspended { .. })
 }
 
 /// Whether a replayed entry is the recorded one. Time and memory are the machine's; everything else is the guest's.

@@ -3,9 +3,9 @@
 use crate::bindings::agent::exports::longhaul::plugin::work as wit;
 use crate::guest::GuestConfig;
 use crate::plugin::{Linked, Plugin};
-use crate::run::{new_store, run_to_end};
+use crate::run::{Finish, new_store, run_to_end};
 use crate::sandbox::Inner;
-use longhaul_core::attempt::{AttemptReport, Job, Outcome, Usage};
+use longhaul_core::attempt::{AttemptReport, Job, Outcome, Ran, Usage};
 use longhaul_core::incident::{IncidentClass, Problem};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -19,8 +19,8 @@ const MAX_DETAIL: usize = 64 << 10;
 const KEPT_DETAIL: usize = 4 << 10;
 
 /// Runs an attempt on the calling thread, which is one of the guests'.
-pub(crate) async fn run(inner: &Inner, plugin: &Plugin, job: Job) -> AttemptReport {
-    let fail = |problem| AttemptReport { result: Err(problem), usage: Usage::default() };
+pub(crate) async fn run(inner: &Inner, plugin: &Plugin, job: Job) -> Ran {
+    let fail = |problem| Ran::Ended(AttemptReport { result: Err(problem), usage: Usage::default() });
     let Linked::Agent(agent) = &plugin.linked else {
         return fail(Problem::new(IncidentClass::Fatal, "the plugin is a strategy and cannot work on a task"));
     };
@@ -34,17 +34,21 @@ pub(crate) async fn run(inner: &Inner, plugin: &Plugin, job: Job) -> AttemptRepo
         clock: job.clock,
         began: job.began,
         seed: job.seed,
+        suspends: true,
     };
     let store = match new_store(&inner.engine, &inner.ticker, config) {
         Ok(store) => store,
         Err(error) => return fail(Problem::new(IncidentClass::Fatal, format!("cannot set up an instance: {error:#}"))),
     };
-    let (result, usage) = run_to_end(store, &inner.ticker, began, async |store| {
+    let finish = run_to_end(store, &inner.ticker, began, async |store| {
         let instance = agent.instantiate_async(&mut *store).await?;
         instance.longhaul_plugin_work().call_run(&mut *store, &task).await
     })
     .await;
-    AttemptReport { result: result.and_then(from_wit), usage }
+    match finish {
+        Finish::Ended(result, usage) => Ran::Ended(AttemptReport { result: result.and_then(from_wit), usage }),
+        Finish::Suspended(until) => Ran::Suspended(until),
+    }
 }
 
 fn to_wit(job: &Job) -> wit::Task {

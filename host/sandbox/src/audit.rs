@@ -166,6 +166,13 @@ impl Audit {
         self.event(&mut state, AttemptEvent::Log { level, message: line })
     }
 
+    /// Records nothing more, and tells nobody: the attempt goes on in another instance.
+    pub(crate) fn mute(&self) {
+        let over = RecordError::Lost("the attempt is suspended".to_owned());
+        self.lock().failure = Some(AuditError::Record(over));
+        self.failed.store(true, Ordering::Release);
+    }
+
     /// Records how far the work is.
     pub(crate) fn progress(&self, done: u64, total: Option<u64>, note: &str) -> Result<(), AuditError> {
         let note = cut(note, 200);

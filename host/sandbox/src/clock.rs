@@ -22,6 +22,9 @@ pub(crate) struct RecordedClock {
 }
 
 impl RecordedClock {
+    /// The resolution of the monotonic clock in nanoseconds.
+    pub(crate) const RESOLUTION: u64 = 1_000_000;
+
     pub(crate) fn new(clock: Arc<dyn Clock>, audit: Arc<Audit>, began: Timestamp) -> Self {
         Self { clock, audit, began }
     }
@@ -37,6 +40,21 @@ impl RecordedClock {
     fn answer(&self, capability: Capability, operation: &'static str) -> Timestamp {
         let recorded = self.audit.replayed(capability, operation).and_then(|action| action.resource.parse().ok());
         recorded.map_or_else(|| self.clock.now(), Timestamp)
+    }
+
+    /// Nanoseconds since the attempt began, recorded.
+    pub(crate) fn monotonic(&self) -> u64 {
+        u64::try_from(self.read("monotonic").since(self.began).as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// The time at which the monotonic clock shows so many nanoseconds, or the first millisecond after it.
+    pub(crate) fn at(&self, nanoseconds: u64) -> Timestamp {
+        Timestamp(self.began.0.saturating_add(nanoseconds.div_ceil(Self::RESOLUTION)))
+    }
+
+    /// The time, for an answer that is recorded in other words.
+    pub(crate) fn unrecorded(&self) -> Timestamp {
+        self.clock.now()
     }
 
     fn read(&self, which: &'static str) -> Timestamp {
@@ -59,11 +77,11 @@ impl HostWallClock for RecordedClock {
 
 impl HostMonotonicClock for RecordedClock {
     fn resolution(&self) -> u64 {
-        1_000_000
+        Self::RESOLUTION
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.read("monotonic").since(self.began).as_nanos()).unwrap_or(u64::MAX)
+        self.monotonic()
     }
 }
 

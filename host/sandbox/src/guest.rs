@@ -6,6 +6,7 @@ use crate::fs::{FsContext, FsView, HasFs};
 use crate::meter::Meter;
 use crate::sockets::{HasSockets, Sockets};
 use crate::stdio::Output;
+use crate::waits::{HasWaits, Timers, Waits};
 use longhaul_core::attempt::{Limits, Recorder};
 use longhaul_core::clock::Clock;
 use longhaul_core::digest::Digest;
@@ -13,6 +14,7 @@ use longhaul_core::grant::Grant;
 use longhaul_core::stage::Stage;
 use longhaul_core::units::Timestamp;
 use std::sync::Arc;
+use std::time::Duration;
 use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -34,6 +36,8 @@ pub(crate) struct GuestConfig {
     pub(crate) began: Timestamp,
     /// Where its random numbers come from.
     pub(crate) seed: Digest,
+    /// Whether a long wait suspends it.
+    pub(crate) suspends: bool,
 }
 
 /// One instance's state.
@@ -45,12 +49,13 @@ pub(crate) struct Guest {
     pub(crate) audit: Arc<Audit>,
     pub(crate) stderr: Output,
     pub(crate) clock: RecordedClock,
+    pub(crate) timers: Timers,
     pub(crate) limits: Limits,
 }
 
 impl Guest {
     pub(crate) fn new(config: GuestConfig) -> Self {
-        let GuestConfig { limits, grant, stage, recorder, clock, began, seed } = config;
+        let GuestConfig { limits, grant, stage, recorder, clock, began, seed, suspends } = config;
         let audit = Audit::new(recorder, limits.events, limits.log);
         let meter = Meter::new(&limits);
         let bill = || meter.bill();
@@ -68,16 +73,22 @@ impl Guest {
             .insecure_random_seed(SeededRandom::first(&seed))
             .max_random_size(MAX_RANDOM)
             .build();
+        let timers = Timers::new(suspends.then(|| Timestamp(began.0.saturating_add(millis(limits.time)))));
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles as usize * 3 + SPARE_HANDLES);
         let max_read = usize::try_from(limits.call_bytes.0.min(MAX_READ)).unwrap_or(usize::MAX);
         let fs = FsContext::new(stage, grant, Arc::clone(&audit), bill(), max_read, limits.handles);
-        Self { wasi, table, fs, meter, audit, stderr, clock, limits }
+        Self { wasi, table, fs, meter, audit, stderr, clock, timers, limits }
     }
 
     fn files(&mut self) -> FsView<'_> {
         self.meter.charge_call(0);
         FsView { fs: &self.fs, table: &mut self.table }
+    }
+
+    fn waits(&mut self) -> Waits<'_> {
+        self.meter.charge_call(0);
+        Waits { timers: &mut self.timers, clock: &self.clock, audit: &self.audit, table: &mut self.table }
     }
 
     fn sockets(&mut self) -> Sockets<'_> {
@@ -114,12 +125,12 @@ pub(crate) fn add_wasi(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 
     let l = linker;
     io::error::add_to_linker::<_, HasTable>(l, |g| g.ctx().table)?;
-    io::poll::add_to_linker::<_, HasTable>(l, |g| g.ctx().table)?;
+    io::poll::add_to_linker::<_, HasWaits>(l, Guest::waits)?;
     io::streams::add_to_linker::<_, HasTable>(l, |g| g.ctx().table)?;
     filesystem::types::add_to_linker::<_, HasFs>(l, Guest::files)?;
     filesystem::preopens::add_to_linker::<_, HasFs>(l, Guest::files)?;
     clocks::wall_clock::add_to_linker::<_, WasiClocks>(l, WasiClocksView::clocks)?;
-    clocks::monotonic_clock::add_to_linker::<_, WasiClocks>(l, WasiClocksView::clocks)?;
+    clocks::monotonic_clock::add_to_linker::<_, HasWaits>(l, Guest::waits)?;
     random::random::add_to_linker::<_, WasiRandom>(l, |g| g.ctx().ctx.random())?;
     random::insecure::add_to_linker::<_, WasiRandom>(l, |g| g.ctx().ctx.random())?;
     random::insecure_seed::add_to_linker::<_, WasiRandom>(l, |g| g.ctx().ctx.random())?;
@@ -145,4 +156,8 @@ pub(crate) fn add_wasi(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     )?;
     sockets::ip_name_lookup::add_to_linker::<_, HasSockets>(l, Guest::sockets)?;
     Ok(())
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

@@ -32,6 +32,7 @@ mod sandbox;
 mod sockets;
 mod stdio;
 mod strategy;
+mod waits;
 mod wall;
 
 pub use compile::{CompileLimits, CompileWorker, worker_main};

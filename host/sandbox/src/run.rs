@@ -3,7 +3,8 @@
 //! ```text
 //!            ┌── the guest's function ──► its result, or a trap
 //!   select ──┼── the attempt's time ────► timeout
-//!            └── the call's time ───────► timeout      (a host call that takes too long)
+//!            ├── the call's time ───────► timeout      (a host call that takes too long)
+//!            └── a long wait ───────────► suspended
 //! ```
 //!
 //! Whichever ends first ends the attempt; dropping the guest's future unwinds its stack wherever it is. The epoch makes a
@@ -16,7 +17,7 @@ use crate::guest::{Guest, GuestConfig};
 use crate::meter::on_call;
 use longhaul_core::attempt::Usage;
 use longhaul_core::incident::{IncidentClass, Problem};
-use longhaul_core::units::{Fuel, show_duration};
+use longhaul_core::units::{Fuel, Timestamp, show_duration};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -52,12 +53,18 @@ pub(crate) async fn run_to_end<T>(
     ticker: &Ticker,
     began: Instant,
     call: impl AsyncFnOnce(&mut Store<Guest>) -> wasmtime::Result<T>,
-) -> (Result<T, Problem>, Usage) {
+) -> Finish<T> {
     let limits = store.data().limits.clone();
     let call_began = Arc::clone(&store.data().meter.call_began);
+    let wish = store.data().timers.wish();
     let ended = tokio::select! {
         biased;
         result = call(&mut store) => Ended::Returned(result),
+        until = wish.made() => {
+            // Its handles are closed by nobody: the instance that goes on has them open.
+            store.data().audit.mute();
+            return Finish::Suspended(until);
+        }
         () = tokio::time::sleep(limits.time) => Ended::OutOfTime,
         () = stuck_call(&call_began, ticker, limits.call_time) => Ended::StuckCall,
     };
@@ -85,7 +92,15 @@ pub(crate) async fn run_to_end<T>(
     };
     let (actions, denials) = audit.counts();
     let result = result.map_err(|problem| crate::failure::with_denials(problem, &audit.denials()));
-    (result, Usage { fuel, memory, time: began.elapsed(), actions, denials })
+    Finish::Ended(result, Usage { fuel, memory, time: began.elapsed(), actions, denials })
+}
+
+/// How an instance left off.
+pub(crate) enum Finish<T> {
+    /// It came to its end.
+    Ended(Result<T, Problem>, Usage),
+    /// It waits for this time, and another one will go on in its place.
+    Suspended(Timestamp),
 }
 
 enum Ended<T> {

@@ -8,7 +8,7 @@ use crate::inspect::inspect;
 use crate::plugin::{Linkers, Plugin};
 use crate::wall::{Enclosure, Wall, WallStatus};
 use crate::{agent, strategy};
-use longhaul_core::attempt::{AttemptReport, Job, Recorder, Usage};
+use longhaul_core::attempt::{AttemptReport, Job, Ran, Recorder, Usage};
 use longhaul_core::digest::Digest;
 use longhaul_core::incident::{Decision, IncidentClass, Problem, Situation};
 use std::collections::HashMap;
@@ -157,10 +157,10 @@ impl Sandbox {
     }
 
     /// Runs an agent on a task. Dropping the future ends the attempt.
-    pub async fn run_agent(&self, plugin: &Plugin, job: Job) -> AttemptReport {
+    pub async fn run_agent(&self, plugin: &Plugin, job: Job) -> Ran {
         let (inner, plugin) = (Arc::clone(&self.inner), plugin.clone());
         let ran = self.on_guest_thread(async move { agent::run(&inner, &plugin, job).await }).await;
-        ran.unwrap_or_else(|problem| AttemptReport { result: Err(problem), usage: Usage::default() })
+        ran.unwrap_or_else(|problem| Ran::Ended(AttemptReport { result: Err(problem), usage: Usage::default() }))
     }
 
     /// Asks a strategy. Its log lines go to `recorder`.

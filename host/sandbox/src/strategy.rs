@@ -4,7 +4,7 @@ use crate::bindings::strategy::exports::longhaul::plugin::recovery as wit;
 use crate::guest::GuestConfig;
 use crate::no_files::NoFiles;
 use crate::plugin::{Linked, Plugin};
-use crate::run::{new_store, run_to_end};
+use crate::run::{Finish, new_store, run_to_end};
 use crate::sandbox::Inner;
 use longhaul_core::attempt::{Limits, Recorder};
 use longhaul_core::clock::Clock;
@@ -55,18 +55,20 @@ pub(crate) async fn decide(
         clock: Arc::new(Frozen(situation.incident.at)),
         began: situation.incident.at,
         seed: Digest::of(&situation.random.to_be_bytes()),
+        suspends: false,
     };
     let situation = to_wit(&situation);
     let store = new_store(&inner.engine, &inner.ticker, config).map_err(|e| format!("{e:#}"))?;
-    let (result, _) = run_to_end(store, &inner.ticker, Instant::now(), async |store| {
+    let finish = run_to_end(store, &inner.ticker, Instant::now(), async |store| {
         let instance = strategy.instantiate_async(&mut *store).await?;
         instance.longhaul_plugin_recovery().call_decide(&mut *store, &situation).await
     })
     .await;
-    match result {
-        Err(problem) => Err(problem.message),
-        Ok(Err(message)) => Err(message.chars().take(4_000).collect()),
-        Ok(Ok(decision)) => decision.map(from_wit).transpose(),
+    match finish {
+        Finish::Suspended(_) => Err("it waits, and a strategy has to decide at once".to_owned()),
+        Finish::Ended(Err(problem), _) => Err(problem.message),
+        Finish::Ended(Ok(Err(message)), _) => Err(message.chars().take(4_000).collect()),
+        Finish::Ended(Ok(Ok(decision)), _) => decision.map(from_wit).transpose(),
     }
 }
 

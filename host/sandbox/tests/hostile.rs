@@ -352,7 +352,9 @@ fn a_guest_that_computes_for_ever_shares_its_only_thread() {
         let again: Vec<_> = (0..8)
             .map(|_| {
                 let (sandbox, plugin) = (sandbox.clone(), plugin.clone());
-                tokio::spawn(async move { sandbox.run_agent(&plugin, Attempt::mode("good", limits()).job).await })
+                tokio::spawn(async move {
+                    sandbox.run_agent(&plugin, Attempt::mode("good", limits()).job).await.ended().unwrap()
+                })
             })
             .collect();
         for one in again {

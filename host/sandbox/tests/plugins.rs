@@ -128,9 +128,9 @@ fn damage_is_an_error_or_harmless_and_never_a_crash() {
         let good = sandbox.load(&whole).await.unwrap();
         for damaged in accepted {
             if let Ok(plugin) = sandbox.load(&damaged).await {
-                let _either = sandbox.run_agent(&plugin, Attempt::mode("good", limits()).job).await;
+                let _either = sandbox.run_agent(&plugin, Attempt::mode("good", limits()).job).await.ended().unwrap();
             }
-            output(&sandbox.run_agent(&good, Attempt::mode("good", limits()).job).await);
+            output(&sandbox.run_agent(&good, Attempt::mode("good", limits()).job).await.ended().unwrap());
         }
     });
 }
@@ -240,7 +240,7 @@ fn the_same_component_loaded_many_times_at_once_is_one_plugin() {
         let load = || sandbox.load(&bytes);
         let (a, b, c, d) = tokio::join!(load(), load(), load(), load());
         for plugin in [a, b, c, d] {
-            output(&sandbox.run_agent(&plugin.unwrap(), Attempt::mode("none", limits()).job).await);
+            output(&sandbox.run_agent(&plugin.unwrap(), Attempt::mode("none", limits()).job).await.ended().unwrap());
         }
     });
 }

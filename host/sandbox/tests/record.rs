@@ -24,7 +24,7 @@ async fn trace(sandbox: &Sandbox, plugin: &Plugin, mode: &str, number: u32) -> T
     let mut attempt = Attempt::mode(mode, limits());
     attempt.job.task.attempt.number = number;
     attempt.job.seed = Digest::of(&number.to_be_bytes());
-    let mut report = sandbox.run_agent(plugin, attempt.job).await;
+    let mut report = sandbox.run_agent(plugin, attempt.job).await.ended().unwrap();
     report.usage.time = std::time::Duration::ZERO;
     Trace { report, events: attempt.record.events(), files: attempt.stage.snapshot() }
 }
@@ -74,7 +74,7 @@ fn what_cannot_be_recorded_does_not_happen() {
         for events in [0, 1, 2, 3, 5, 8] {
             let mut attempt = Attempt::mode("good", limits());
             attempt.job.recorder = Arc::new(FullDisk { left: AtomicUsize::new(events) });
-            let report = sandbox.run_agent(&plugin, attempt.job).await;
+            let report = sandbox.run_agent(&plugin, attempt.job).await.ended().unwrap();
             assert_eq!(problem(&report).class, IncidentClass::Fatal, "{report:?}");
             assert!(problem(&report).message.contains("no space left"), "{report:?}");
             assert_eq!(report.usage.actions, events as u64);
@@ -89,7 +89,7 @@ fn reads_and_writes_are_recorded_with_their_bytes() {
     run(async {
         let plugin = sandbox.load(&guests::built("hostile")).await.unwrap();
         let attempt = Attempt::mode("good", limits());
-        let report = sandbox.run_agent(&plugin, attempt.job).await;
+        let report = sandbox.run_agent(&plugin, attempt.job).await.ended().unwrap();
         let actions = attempt.record.actions();
         let read = actions.iter().find(|action| action.operation == "read").unwrap();
         let content = b"fn main() {}\n";

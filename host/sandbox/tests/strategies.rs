@@ -100,7 +100,7 @@ fn a_service_that_asks_to_wait_is_given_that_long() {
     run(async {
         let agent = sandbox.load(&guests::built("hostile")).await.unwrap();
         let retry = sandbox.load(&guests::bundled("retry-jitter")).await.unwrap();
-        let report = sandbox.run_agent(&agent, Attempt::mode("rate-limited", limits()).job).await;
+        let report = sandbox.run_agent(&agent, Attempt::mode("rate-limited", limits()).job).await.ended().unwrap();
         let mut situation = situation("unused");
         situation.incident.problem = support::problem(&report).clone();
         situation.config = json!({ "base": "1ms" });
@@ -116,7 +116,7 @@ fn each_kind_of_plugin_does_its_own_work_only() {
     run(async {
         let strategy = sandbox.load(&guests::built("hostile-strategy")).await.unwrap();
         let agent = sandbox.load(&guests::built("hostile")).await.unwrap();
-        let report = sandbox.run_agent(&strategy, Attempt::mode("good", limits()).job).await;
+        let report = sandbox.run_agent(&strategy, Attempt::mode("good", limits()).job).await.ended().unwrap();
         assert_eq!(support::problem(&report).class, IncidentClass::Fatal);
         assert!(ask(&sandbox, &agent, "good").await.0.is_err());
     });

@@ -100,7 +100,7 @@ async fn run_beside_a_neighbour(sandbox: &Sandbox, name: &str, expected: Expecte
                 assert!(text.len() < 3_000 && !text.is_empty(), "{text}");
             }
             (Ok(plugin), Ends(check)) => {
-                let report = sandbox.run_agent(&plugin, Attempt::mode("none", limits()).job).await;
+                let report = sandbox.run_agent(&plugin, Attempt::mode("none", limits()).job).await.ended().unwrap();
                 assert!(check(&report), "`{name}`: {report:?}");
             }
             (Err(error), Ends(_)) => panic!("`{name}` is not loaded: {error:?}"),

@@ -56,6 +56,7 @@ kinds! {
     Action => "action",
     Log => "log",
     Progress => "progress",
+    AttemptSuspended => "attempt-suspended",
     AttemptEnded => "attempt-ended",
     Committed => "committed",
     IncidentRaised => "incident-raised",

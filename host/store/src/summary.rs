@@ -52,6 +52,7 @@ pub struct Summary {
 pub struct TaskCounts {
     pub pending: u64,
     pub running: u64,
+    pub waiting: u64,
     pub failing: u64,
     pub completed: u64,
     pub skipped: u64,
@@ -63,7 +64,7 @@ pub struct TaskCounts {
 impl TaskCounts {
     /// Tasks in any state.
     pub fn total(&self) -> u64 {
-        let open = self.pending + self.running + self.failing;
+        let open = self.pending + self.running + self.waiting + self.failing;
         open + self.completed + self.skipped + self.failed + self.escalated + self.cancelled
     }
 
@@ -77,6 +78,7 @@ impl TaskCounts {
         match state {
             TaskState::Pending => &mut self.pending,
             TaskState::Running => &mut self.running,
+            TaskState::Waiting => &mut self.waiting,
             TaskState::Failing => &mut self.failing,
             TaskState::Completed => &mut self.completed,
             TaskState::Skipped => &mut self.skipped,
@@ -124,7 +126,11 @@ impl Summary {
                 self.ended = to.is_final().then_some(record.at);
             }
             Entry::Applied { files, .. } => self.applied = Some(self.applied.unwrap_or(0) + files),
-            Entry::PluginUsed { .. } | Entry::Log { .. } | Entry::Progress { .. } | Entry::Decided { .. } => {}
+            Entry::AttemptSuspended { .. }
+            | Entry::PluginUsed { .. }
+            | Entry::Log { .. }
+            | Entry::Progress { .. }
+            | Entry::Decided { .. } => {}
         }
     }
 

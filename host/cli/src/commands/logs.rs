@@ -128,6 +128,7 @@ fn describe(record: &Record, debug: bool) -> Option<String> {
             let total = total.map_or_else(String::new, |total| format!("/{total}"));
             format!("progress {done}{total} {}", one_line(note, 100))
         }
+        Entry::AttemptSuspended { until } => format!("is suspended until {until}"),
         Entry::AttemptEnded { result, usage } => match result {
             Ok(Outcome::Completed(_)) => {
                 format!("ends well: {} fuel, {} memory, {} host calls", usage.fuel, usage.memory, usage.actions)

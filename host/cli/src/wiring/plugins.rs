@@ -5,7 +5,7 @@ use crate::bundled::{bundled, names};
 use crate::failure::{Exit, Failure};
 use crate::given::{Given, blamed};
 use crate::terminal::one_line;
-use longhaul_core::attempt::{AttemptReport, Job, Recorder, Usage};
+use longhaul_core::attempt::{AttemptReport, Job, Ran, Recorder, Usage};
 use longhaul_core::digest::Digest;
 use longhaul_core::id::Name;
 use longhaul_core::incident::{Decision, Incident, IncidentClass, Problem, Situation};
@@ -223,23 +223,24 @@ impl Plugins for Loaded {
         self.strategies.get(name).map(info)
     }
 
-    fn run_agent<'a>(&'a self, agent: &'a Name, job: Job) -> BoxFuture<'a, AttemptReport> {
+    fn run_agent<'a>(&'a self, agent: &'a Name, job: Job) -> BoxFuture<'a, Ran> {
         Box::pin(async move {
-            match self.agents.get(agent) {
-                Some(plugin) => {
-                    let attempt = job.task.attempt.clone();
-                    tracing::debug!(%attempt, %agent, "an attempt begins");
-                    let report = self.sandbox.run_agent(plugin, job).await;
-                    let ended = report.result.as_ref().map_or_else(|problem| problem.class.as_str(), |_| "well");
-                    let Usage { fuel, memory, actions, denials, .. } = report.usage;
+            let Some(plugin) = self.agents.get(agent) else {
+                let problem = Problem::new(IncidentClass::Fatal, format!("the agent `{agent}` is not loaded"));
+                return Ran::Ended(AttemptReport { result: Err(problem), usage: Usage::default() });
+            };
+            let attempt = job.task.attempt.clone();
+            tracing::debug!(%attempt, %agent, "an attempt begins");
+            let ran = self.sandbox.run_agent(plugin, job).await;
+            match &ran {
+                Ran::Ended(AttemptReport { result, usage }) => {
+                    let ended = result.as_ref().map_or_else(|problem| problem.class.as_str(), |_| "well");
+                    let Usage { fuel, memory, actions, denials, .. } = usage;
                     tracing::debug!(%attempt, ended, %fuel, %memory, actions, denials, "an attempt has ended");
-                    report
                 }
-                None => AttemptReport {
-                    result: Err(Problem::new(IncidentClass::Fatal, format!("the agent `{agent}` is not loaded"))),
-                    usage: Usage::default(),
-                },
+                Ran::Suspended(until) => tracing::debug!(%attempt, %until, "an attempt is suspended"),
             }
+            ran
         })
     }
 

@@ -1,17 +1,18 @@
 //! One try at a task: an instance, its renewals, its acceptance, its commit.
 
 use super::commit::commit;
-use super::instance::{Access, Instance};
+use super::instance::{Access, Instance, Left};
 use crate::ports::JournalError;
 use crate::shared::Shared;
-use crate::transcript::{Fault, Script, Transcript};
+use crate::transcript::{Fault, Noted, Script, Transcript};
 use longhaul_core::attempt::{Limits, Outcome, Usage};
 use longhaul_core::digest::Digest;
-use longhaul_core::entry::{Change, Entry};
+use longhaul_core::entry::{Change, Entry, Position};
 use longhaul_core::grant::Permissions;
 use longhaul_core::id::{AttemptId, Name, TaskId};
 use longhaul_core::incident::{IncidentClass, Problem};
 use longhaul_core::stage::Stage;
+use longhaul_core::units::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -40,8 +41,10 @@ pub(crate) struct Work {
     pub(crate) verify: bool,
     /// The agent that has to accept the result.
     pub(crate) validator: Option<Name>,
-    /// What the record holds of this try already.
-    pub(crate) script: Option<Script>,
+    /// Where the record says that this try begins.
+    pub(crate) began: Position,
+    /// Whether the record holds something of it already.
+    pub(crate) is_again: bool,
 }
 
 /// What became of it.
@@ -57,6 +60,8 @@ pub(crate) struct Ended {
     pub(crate) usage: Usage,
     /// What the last instance handed over, if one did.
     pub(crate) state: Option<Value>,
+    /// Where in the record the part of the try begins that would have to be done again.
+    pub(crate) script: Script,
     /// What was committed.
     pub(crate) changes: Vec<Change>,
 }
@@ -68,6 +73,8 @@ pub(crate) enum Ending {
     Completed(Value),
     /// It failed in this attempt.
     Failed(AttemptId, Problem),
+    /// It waits for this time; nothing of the instance is left.
+    Suspended(Timestamp),
     /// The run stopped meanwhile; nothing of the last instance is left.
     Interrupted,
 }
@@ -78,16 +85,23 @@ pub(crate) enum Ending {
 /// [`JournalError`] where the record is lost: then nothing more was committed.
 #[tracing::instrument(name = "task", skip_all, fields(run = %shared.run, task = %work.task, attempt = work.number))]
 pub(crate) async fn execute(shared: &Shared, work: Work) -> Result<Ended, JournalError> {
-    let transcript = Transcript::new(shared.ledger.clone(), work.task.clone(), work.script);
+    let script = Script { after: work.began, number: work.number };
+    if work.is_again {
+        // What it did in this process may be on its way to the disk still.
+        shared.ledger.flush().await?;
+    }
+    let transcript = Transcript::new(shared.ledger.clone(), work.task.clone(), work.is_again.then_some(script));
     let mut try_ = Try {
         shared,
         transcript,
+        renewed: false,
         used: Ended {
             ending: Ending::Interrupted,
             next: work.number,
             attempts: 0,
             usage: Usage::default(),
             state: work.state.clone(),
+            script,
             changes: Vec::new(),
         },
         work,
@@ -103,6 +117,8 @@ pub(crate) async fn execute(shared: &Shared, work: Work) -> Result<Ended, Journa
 struct Try<'a> {
     shared: &'a Shared,
     transcript: Arc<Transcript>,
+    /// Whether the try goes on in another instance than its first.
+    renewed: bool,
     work: Work,
     used: Ended,
 }
@@ -111,7 +127,7 @@ impl Try<'_> {
     async fn run(&mut self) -> Result<Ending, Fault> {
         for _ in 0..=MAX_RENEWALS {
             match self.instance().await? {
-                Step::Renewed => {}
+                Step::Renewed => self.renewed = true,
                 Step::Ended(ending) => return Ok(ending),
             }
         }
@@ -125,7 +141,8 @@ impl Try<'_> {
         let shared = self.shared;
         let transcript = self.transcript.clone();
         let attempt = self.next_attempt();
-        let base = self.base(&attempt)?;
+        let before = self.before(&attempt)?;
+        let base = before.as_ref().map_or_else(|| shared.head.version(), |before| before.base);
         let instance = Instance {
             shared,
             transcript: &transcript,
@@ -133,7 +150,7 @@ impl Try<'_> {
             agent: &self.work.agent.clone(),
             permissions: &self.work.permissions.clone(),
             access: Access::Granted,
-            limits: self.work.limits.clone(),
+            limits: self.limits(before),
             input: self.work.input.clone(),
             state: self.used.state.clone(),
             base,
@@ -153,16 +170,17 @@ impl Try<'_> {
             }
         };
         let may_write = started.may_write();
-        self.count(started.is_new());
-        let ran = match started.run(stage.files()).await? {
-            Some(ran) => ran,
-            None => {
+        self.count(started.noted());
+        self.begins(started.noted());
+        let (result, usage) = match started.run(stage.files()).await? {
+            Left::Ended(result, usage) => (result, usage),
+            left => {
                 stage.discard().await;
-                return Ok(Step::Ended(Ending::Interrupted));
+                return Ok(Step::Ended(left.into()));
             }
         };
-        self.add(ran.usage);
-        let outcome = match ran.result {
+        self.add(usage);
+        let outcome = match result {
             Ok(outcome) => outcome,
             Err(problem) => {
                 stage.discard().await;
@@ -176,9 +194,9 @@ impl Try<'_> {
                     stage.discard().await;
                     return failed(problem);
                 }
-                Verdict::Interrupted => {
+                Verdict::Left(ending) => {
                     stage.discard().await;
-                    return Ok(Step::Ended(Ending::Interrupted));
+                    return Ok(Step::Ended(ending));
                 }
             }
         }
@@ -219,6 +237,7 @@ impl Try<'_> {
             Verdict::Refused(Problem::new(IncidentClass::Validation, message).with_evidence(evidence))
         };
         let (transcript, attempt) = (self.transcript.clone(), self.next_attempt());
+        let before = self.before(&attempt)?;
         let instance = Instance {
             shared: self.shared,
             transcript: &transcript,
@@ -226,7 +245,7 @@ impl Try<'_> {
             agent: validator,
             permissions: &self.work.permissions.clone(),
             access: Access::ReadOnly,
-            limits: self.work.limits.clone(),
+            limits: self.limits(before),
             input: json!({ "task": self.work.task.as_str(), "output": output }),
             state: None,
             base,
@@ -236,10 +255,13 @@ impl Try<'_> {
             Ok(started) => started,
             Err(problem) => return Ok(refused(problem)),
         };
-        self.count(started.is_new());
-        let Some(ran) = started.run(files).await? else { return Ok(Verdict::Interrupted) };
-        self.add(ran.usage);
-        Ok(match ran.result {
+        self.count(started.noted());
+        let (result, usage) = match started.run(files).await? {
+            Left::Ended(result, usage) => (result, usage),
+            left => return Ok(Verdict::Left(left.into())),
+        };
+        self.add(usage);
+        Ok(match result {
             Ok(Outcome::Completed(_)) => Verdict::Accepted,
             Ok(Outcome::ContinueAsNew(_)) => {
                 let message = "it wants to continue as new, and a validator has to decide at once";
@@ -255,13 +277,20 @@ impl Try<'_> {
         AttemptId { task: self.work.task.clone(), number }
     }
 
-    /// The version that an attempt works on: the one that it began with, or the current one.
-    fn base(&self, attempt: &AttemptId) -> Result<Digest, Fault> {
-        let recorded = self.transcript.look(attempt.number, |entry| match entry {
-            Entry::AttemptStarted { base, .. } => Some(*base),
+    /// What an attempt that was begun before began with.
+    fn before(&self, attempt: &AttemptId) -> Result<Option<Before>, Fault> {
+        self.transcript.look(attempt.number, |entry| match entry {
+            Entry::AttemptStarted { base, limits, .. } => Some(Before { base: *base, limits: limits.clone() }),
             _ => None,
-        })?;
-        Ok(recorded.unwrap_or_else(|| self.shared.head.version()))
+        })
+    }
+
+    /// What bounds an attempt: what did before, or what the task says within what is left of the budget.
+    fn limits(&self, before: Option<Before>) -> Limits {
+        before.map(|before| before.limits).unwrap_or_else(|| {
+            let limits = self.work.limits.clone();
+            Limits { fuel: self.shared.fuel.at_most(limits.fuel), ..limits }
+        })
     }
 
     /// The last attempt cannot go on, and its record has no end yet.
@@ -277,8 +306,16 @@ impl Try<'_> {
         Ok(Ending::Failed(AttemptId { task: self.work.task.clone(), number }, problem))
     }
 
-    fn count(&mut self, is_new: bool) {
-        self.used.attempts = self.used.attempts.saturating_add(u32::from(is_new));
+    fn count(&mut self, noted: Noted) {
+        self.used.attempts = self.used.attempts.saturating_add(u32::from(noted.is_new()));
+    }
+
+    /// After a renewal, what came before is not done again.
+    fn begins(&mut self, noted: Noted) {
+        if let Some(position) = noted.position.filter(|_| self.renewed) {
+            let number = self.used.next.saturating_sub(1);
+            self.used.script = Script { after: Position(position.0.saturating_sub(1)), number };
+        }
     }
 
     fn add(&mut self, usage: Option<Usage>) {
@@ -300,6 +337,12 @@ impl Try<'_> {
     }
 }
 
+/// What an attempt began with.
+struct Before {
+    base: Digest,
+    limits: Limits,
+}
+
 /// What an instance led to.
 enum Step {
     Renewed,
@@ -310,5 +353,15 @@ enum Step {
 enum Verdict {
     Accepted,
     Refused(Problem),
-    Interrupted,
+    /// It did not come to say anything.
+    Left(Ending),
+}
+
+impl From<Left> for Ending {
+    fn from(left: Left) -> Self {
+        match left {
+            Left::Suspended(until) => Ending::Suspended(until),
+            Left::Interrupted | Left::Ended(..) => Ending::Interrupted,
+        }
+    }
 }

@@ -2,14 +2,14 @@
 
 use crate::shared::Shared;
 use crate::transcript::{Fault, Noted, Transcript};
-use longhaul_core::attempt::{AttemptReport, Job, Limits, Outcome, TaskInput, Usage};
+use longhaul_core::attempt::{AttemptReport, Job, Limits, Outcome, Ran, TaskInput, Usage};
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::Entry;
 use longhaul_core::grant::{Grant, Permissions};
 use longhaul_core::id::{AttemptId, Name};
 use longhaul_core::incident::{IncidentClass, Problem};
 use longhaul_core::stage::Stage;
-use longhaul_core::units::show_duration;
+use longhaul_core::units::{Timestamp, show_duration};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,9 +54,8 @@ pub(super) struct Started<'a> {
 
 impl<'a> Instance<'a> {
     /// Works out the grant and notes that the attempt begins.
-    pub(super) fn start(mut self) -> Result<Result<Started<'a>, Problem>, Fault> {
+    pub(super) fn start(self) -> Result<Result<Started<'a>, Problem>, Fault> {
         let fatal = |message| Ok(Err(Problem::new(IncidentClass::Fatal, message)));
-        self.limits.fuel = self.shared.fuel.at_most(self.limits.fuel);
         let Some(agent) = self.shared.agents.get(self.agent) else {
             return fatal(format!("there is no agent `{}` in this run", self.agent));
         };
@@ -95,13 +94,13 @@ impl Started<'_> {
         &self.instance.attempt
     }
 
-    /// Whether it was not begun before.
-    pub(super) fn is_new(&self) -> bool {
-        self.noted.live
+    /// Where the record says that it begins, if that was said just now.
+    pub(super) fn noted(&self) -> Noted {
+        self.noted
     }
 
-    /// Runs it to its end and notes that; nothing, where the run stops meanwhile.
-    pub(super) async fn run(self, files: Arc<dyn Stage>) -> Result<Option<Ran>, Fault> {
+    /// Runs it to its end or into a wait, and notes that; nothing, where the run stops meanwhile.
+    pub(super) async fn run(self, files: Arc<dyn Stage>) -> Result<Left, Fault> {
         let Instance { shared, transcript, attempt, agent, limits, input, state, .. } = self.instance;
         let time = limits.time;
         let job = Job {
@@ -126,18 +125,29 @@ impl Started<'_> {
         let watched = async {
             tokio::select! {
                 biased;
-                report = shared.ports.plugins.run_agent(agent, job) => report,
-                () = shared.ports.time.sleep(time.saturating_add(GRACE)) => overdue(time),
+                ran = shared.ports.plugins.run_agent(agent, job) => ran,
+                () = async {
+                    shared.ports.time.sleep(time.saturating_add(GRACE)).await;
+                    transcript.close();
+                } => Ran::Ended(overdue(time)),
             }
         };
-        let report = shared.stop.unless(watched).await;
+        // Closed before the instance is dropped: what it does on its way out is not what it would have done.
+        let ran = shared.stop.unless_then(watched, || transcript.close()).await;
         transcript.close();
-        let Some(AttemptReport { result, usage }) = report else { return Ok(None) };
+        let AttemptReport { result, usage } = match ran {
+            None => return Ok(Left::Interrupted),
+            Some(Ran::Suspended(until)) => {
+                transcript.note(attempt.number, Entry::AttemptSuspended { until })?;
+                return Ok(Left::Suspended(until));
+            }
+            Some(Ran::Ended(report)) => report,
+        };
         let noted = transcript.note(attempt.number, Entry::AttemptEnded { result: result.clone(), usage })?;
         // What was used before the run was resumed has been counted.
-        let usage = noted.live.then_some(usage);
+        let usage = noted.is_new().then_some(usage);
         shared.fuel.charge(usage.unwrap_or_default().fuel);
-        Ok(Some(Ran { result, usage }))
+        Ok(Left::Ended(result, usage))
     }
 
     /// Notes that it ended before it ran.
@@ -147,11 +157,14 @@ impl Started<'_> {
     }
 }
 
-/// An instance that ran to its end.
-pub(super) struct Ran {
-    pub(super) result: Result<Outcome, Problem>,
-    /// What it used; none where that was counted before.
-    pub(super) usage: Option<Usage>,
+/// How an instance left off.
+pub(super) enum Left {
+    /// It came to its end, and used this; none where that was counted before.
+    Ended(Result<Outcome, Problem>, Option<Usage>),
+    /// It waits for this time.
+    Suspended(Timestamp),
+    /// The run stopped meanwhile.
+    Interrupted,
 }
 
 fn overdue(limit: Duration) -> AttemptReport {

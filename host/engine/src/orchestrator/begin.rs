@@ -64,10 +64,7 @@ impl Dispatcher {
         }
         self.apply(task, TaskEvent::Start, None)?;
         match ready {
-            Ok(Ready::Work(work)) => {
-                self.execute(task, *work);
-                Ok(())
-            }
+            Ok(Ready::Work(work)) => self.execute(task, *work),
             Ok(Ready::Skip) => Ok(()),
             Err(error) => {
                 let facts = self.book.facts(task)?;
@@ -81,11 +78,12 @@ impl Dispatcher {
 
     /// Does a try again that the end of an earlier process cut short, along what is recorded of it.
     pub(super) fn work_on(&mut self, task: &TaskId, script: Script) -> Result<(), Halt> {
+        self.book.facts(task)?.suspended = Some(script);
         let name = self.book.facts(task)?.name.clone();
         let workflow = self.workflow.clone();
         let spec = workflow.tasks.get(&name).ok_or_else(|| Halt::Defect(format!("there is no task `{task}`")))?;
         match self.prepare(task, spec)? {
-            Ok(Ready::Work(work)) => self.execute(task, Work { script: Some(script), ..*work }),
+            Ok(Ready::Work(work)) => self.execute(task, *work)?,
             Ok(Ready::Skip) => return Err(Halt::Defect(format!("the condition of `{task}` held and does not now"))),
             Err(error) => {
                 return Err(Halt::Defect(format!("the input of `{task}` cannot be worked out again: {error}")));
@@ -94,12 +92,19 @@ impl Dispatcher {
         Ok(())
     }
 
-    fn execute(&mut self, task: &TaskId, work: Work) {
+    fn execute(&mut self, task: &TaskId, mut work: Work) -> Result<(), Halt> {
+        let facts = self.book.facts(task)?;
+        match facts.suspended.take() {
+            // What is done again has the numbers that it had.
+            Some(Script { after, number }) => (work.began, work.number, work.is_again) = (after, number, true),
+            None => work.began = facts.began,
+        }
         let (shared, task) = (self.shared.clone(), task.clone());
         self.flight.spawn(async move {
             let ended = execute(&shared, work).await?;
             Ok(Event::Ended(task, Box::new(ended)))
         });
+        Ok(())
     }
 
     /// Works out whether a task is to be done, and with what.
@@ -125,7 +130,8 @@ impl Dispatcher {
                 limits: spec.limits.clone(),
                 verify: spec.verify,
                 validator: facts.validator.clone(),
-                script: None,
+                began: facts.began,
+                is_again: false,
             }))
         }))
     }

@@ -7,7 +7,8 @@ use crate::executor::Ended;
 use crate::history::TaskHistory;
 use crate::ledger::Ledger;
 use crate::report::{TaskCounts, TaskRow};
-use longhaul_core::entry::Entry;
+use crate::transcript::Script;
+use longhaul_core::entry::{Entry, Position};
 use longhaul_core::graph::{Graph, Next, TaskChange};
 use longhaul_core::id::{Name, TaskId};
 use longhaul_core::incident::{Past, Problem};
@@ -41,6 +42,10 @@ pub(super) struct Facts {
     pub(super) next: u32,
     /// Tries made.
     pub(super) tries: u32,
+    /// Where the record says that its try began.
+    pub(super) began: Position,
+    /// Where its try began that was cut short or suspended, and is to be done again up to there.
+    pub(super) suspended: Option<Script>,
     /// What the last instance handed over to the next.
     pub(super) handed: Option<Value>,
     /// Who has to accept the next try.
@@ -141,7 +146,9 @@ impl Book {
             if history.state != state {
                 self.ledger.task(task, Entry::TaskChanged { from: history.state, to: state })?;
             }
-            if matches!(state, TaskState::Running | TaskState::Failing | TaskState::Escalated) {
+            let goes_on = matches!(state, TaskState::Running | TaskState::Waiting | TaskState::Failing);
+            // One that was woken and had not begun again is pending, and in the middle of its try.
+            if goes_on || state == TaskState::Escalated || history.until.is_some() {
                 open.push((task.clone(), history));
             }
         }
@@ -226,7 +233,12 @@ impl Book {
             if self.known.is_some() {
                 continue;
             }
-            self.ledger.task(task, Entry::TaskChanged { from: *from, to: *to })?;
+            let position = self.ledger.task(task, Entry::TaskChanged { from: *from, to: *to })?;
+            if *to == TaskState::Running
+                && let Some(facts) = self.facts.get_mut(task)
+            {
+                facts.began = position;
+            }
         }
         Ok(())
     }
@@ -240,6 +252,8 @@ impl Facts {
             element,
             next: 1,
             tries: 0,
+            began: Position(0),
+            suspended: None,
             handed: None,
             validator: None,
             history: Vec::new(),
@@ -255,6 +269,8 @@ impl Facts {
             element,
             next: history.next,
             tries: history.tries,
+            began: history.began.map_or(Position(0), |(position, _)| position),
+            suspended: None,
             handed: history.handed.clone(),
             validator: history.validator.clone(),
             history: history.past.clone(),

@@ -17,6 +17,7 @@ use longhaul_core::id::{AttemptId, Name, TaskId};
 use longhaul_core::incident::{Incident, IncidentClass, Past, Problem};
 use longhaul_core::path::StagePath;
 use longhaul_core::state::TaskEvent;
+use longhaul_core::units::Timestamp;
 use longhaul_core::workflow::model::Workflow;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -128,6 +129,7 @@ impl Dispatcher {
             Event::Ended(task, ended) => self.ended(&task, *ended),
             Event::Decided(task, verdict, past) => self.decided(&task, verdict, past),
             Event::Due(task) => self.apply(&task, TaskEvent::Retry, None),
+            Event::Woken(task) => self.apply(&task, TaskEvent::Wake, None),
             Event::Dropped => Ok(()),
         }
     }
@@ -154,9 +156,25 @@ impl Dispatcher {
                 Ok(())
             }
             TryEnding::Failed(attempt, problem) => self.fail(task, attempt, problem),
+            TryEnding::Suspended(until) => {
+                self.book.facts(task)?.suspended = Some(ended.script);
+                self.release(&agent)?;
+                self.apply(task, TaskEvent::Suspend, None)?;
+                self.wake_at(task, until);
+                Ok(())
+            }
             // The task stays as it is: a run that goes on goes on in the middle of it.
             TryEnding::Interrupted => self.release(&agent),
         }
+    }
+
+    /// Lets a suspended task go on at this time.
+    pub(super) fn wake_at(&mut self, task: &TaskId, until: Timestamp) {
+        let (time, no_more, task) = (self.shared.ports.time.clone(), self.no_more.clone(), task.clone());
+        self.flight.spawn(async move {
+            let waited = no_more.unless(time.sleep(until.since(time.now()))).await;
+            Ok(waited.map_or(Event::Dropped, |()| Event::Woken(task)))
+        });
     }
 
     /// A try has failed: makes it an incident, and has it decided on.

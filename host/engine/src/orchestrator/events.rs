@@ -14,6 +14,8 @@ pub(super) enum Event {
     Decided(TaskId, Verdict, Option<Box<Past>>),
     /// A wait before the next try.
     Due(TaskId),
+    /// A wait of a suspended try.
+    Woken(TaskId),
     /// A recovery or a wait that the run's end cut short.
     Dropped,
 }

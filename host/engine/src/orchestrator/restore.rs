@@ -10,22 +10,21 @@ use crate::history::{History, TaskHistory};
 use crate::recovery::Verdict;
 use crate::transcript::Script;
 use longhaul_core::attempt::Outcome;
-use longhaul_core::entry::Position;
 use longhaul_core::id::TaskId;
 use longhaul_core::state::{TaskEvent, TaskState};
 use longhaul_core::units::Timestamp;
 use std::time::Duration;
 
 impl Dispatcher {
-    /// Brings everything to where the record up to `end` says the run was, and lets it go on.
-    pub(crate) fn restore(&mut self, history: &History, end: Position) -> Result<(), Halt> {
+    /// Brings everything to where the record says the run was, and lets it go on.
+    pub(crate) fn restore(&mut self, history: &History) -> Result<(), Halt> {
         for (task, to) in &history.transitions {
             self.repeat(task, *to)?;
         }
         self.incidents = history.incidents;
         self.changes.clone_from(&history.changes);
         for (task, known) in self.book.settle()? {
-            self.carry_on(&task, known, end)?;
+            self.carry_on(&task, known)?;
         }
         Ok(())
     }
@@ -57,12 +56,22 @@ impl Dispatcher {
     }
 
     /// Goes on with a task that had not ended.
-    fn carry_on(&mut self, task: &TaskId, known: TaskHistory, end: Position) -> Result<(), Halt> {
+    fn carry_on(&mut self, task: &TaskId, known: TaskHistory) -> Result<(), Halt> {
+        let script = known.began.map(|(after, number)| Script { after, number });
         match self.book.state(task) {
             // To resume the run is to say that it may be tried again.
             Some(TaskState::Escalated) => {
                 self.book.facts(task)?.forgive();
                 return self.apply(task, TaskEvent::Retry, None);
+            }
+            Some(TaskState::Pending) => {
+                self.book.facts(task)?.suspended = script;
+                return Ok(());
+            }
+            Some(TaskState::Waiting) => {
+                self.book.facts(task)?.suspended = script;
+                self.wake_at(task, known.until.unwrap_or_default());
+                return Ok(());
             }
             Some(TaskState::Running) => self.slots.take_back(&known.agent),
             _ => {
@@ -81,12 +90,9 @@ impl Dispatcher {
                 self.apply(task, TaskEvent::Complete, Some(output))
             }
             _ => {
-                let (after, number) = known
-                    .began
+                let script = script
                     .ok_or_else(|| Halt::Defect(format!("the record does not say where the try at `{task}` began")))?;
-                // What is done again has the numbers that it had.
-                self.book.facts(task)?.next = number;
-                self.work_on(task, Script { after, end })
+                self.work_on(task, script)
             }
         }
     }

@@ -9,4 +9,5 @@ mod order;
 mod record;
 mod recovery;
 mod resume;
+mod waiting;
 mod world;

@@ -2,7 +2,7 @@
 
 use crate::files::{FakeWorkspace, Files, Tree};
 use longhaul_core::action::{Action, ActionResult};
-use longhaul_core::attempt::{AttemptEvent, AttemptReport, Job, Outcome, RecordError, Recorder, Usage};
+use longhaul_core::attempt::{AttemptEvent, AttemptReport, Job, Outcome, Ran, RecordError, Recorder, Usage};
 use longhaul_core::clock::Clock;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Entry, Position, Record};
@@ -29,6 +29,8 @@ type Agent = Arc<dyn Fn(Job) -> BoxFuture<'static, Result<Value, Problem>> + Sen
 type Strategy = Arc<dyn Fn(&Situation) -> Result<Option<Decision>, String> + Send + Sync>;
 
 pub(crate) const FUEL: u64 = 1_000;
+/// The message by which an agent of these tests wishes to be suspended.
+const SUSPENDED: &str = "it waits";
 
 /// A run to be made, and all that came of it.
 pub(crate) struct World {
@@ -236,6 +238,17 @@ pub(crate) fn write(job: &Job, path: &str, text: &str) {
     }
 }
 
+/// Waits until `span` after the attempt began, as a guest does: the answer is recorded, and until it is there the attempt is
+/// suspended.
+pub(crate) fn wait(job: &Job, span: Duration) -> Result<(), Problem> {
+    let due = Timestamp(job.began.0 + span.as_millis() as u64);
+    if job.recorder.replayed().is_none() && job.clock.now() < due {
+        let suspended = Problem::new(IncidentClass::Fatal, SUSPENDED);
+        return Err(suspended.with_evidence(due.0.into()));
+    }
+    act(job, "wait").map_err(|_| problem(IncidentClass::Fatal))
+}
+
 /// Makes some host call.
 pub(crate) fn act(job: &Job, operation: &'static str) -> Result<(), RecordError> {
     job.recorder.record(action(operation, "", ActionResult::Ok))
@@ -284,13 +297,16 @@ impl Plugins for FakePlugins {
         (self.strategies.contains_key(name) || self.mute.contains(name)).then(|| info(name))
     }
 
-    fn run_agent<'a>(&'a self, agent: &'a Name, job: Job) -> BoxFuture<'a, AttemptReport> {
+    fn run_agent<'a>(&'a self, agent: &'a Name, job: Job) -> BoxFuture<'a, Ran> {
         Box::pin(async move {
             let (limits, began) = (job.limits.clone(), Instant::now());
             let worked = tokio::time::timeout(limits.time, self.agents[agent](job)).await;
             let spent = limits.fuel.min(Fuel(FUEL));
             let result = match worked {
                 Err(_) => Err(problem(IncidentClass::Timeout)),
+                Ok(Err(problem)) if problem.message == SUSPENDED => {
+                    return Ran::Suspended(Timestamp(problem.evidence.as_u64().unwrap()));
+                }
                 Ok(_) if limits.fuel < Fuel(FUEL) => Err(problem(IncidentClass::Exhausted)),
                 Ok(Ok(output)) => match output.get("continue") {
                     Some(state) => Ok(Outcome::ContinueAsNew(state.clone())),
@@ -299,7 +315,7 @@ impl Plugins for FakePlugins {
                 Ok(Err(problem)) => Err(problem),
             };
             let usage = Usage { fuel: spent, memory: Bytes(1 << 20), time: began.elapsed(), actions: 0, denials: 0 };
-            AttemptReport { result, usage }
+            Ran::Ended(AttemptReport { result, usage })
         })
     }
 

@@ -149,7 +149,7 @@ impl Bench {
             seed: Digest::of(b"seed"),
         };
         let began = Instant::now();
-        let report = self.sandbox.run_agent(&self.plugin, job).await;
+        let report = self.sandbox.run_agent(&self.plugin, job).await.ended().unwrap();
         let time = began.elapsed();
         assert!(matches!(report.result, Ok(Outcome::Completed(_))), "{:?}", report.result);
         (report.usage.time, time)
@@ -210,10 +210,15 @@ impl JournalRecord {
         let entry = Entry::RunStarted {
             run: RunId::new("bench").unwrap(),
             workflow: "bench".to_owned(),
+            file: String::new(),
             source: String::new(),
             base: Digest::of(b"base"),
             host: "0".to_owned(),
             isolation: Vec::new(),
+            inputs: serde_json::Map::new(),
+            policy: None,
+            seed: 0,
+            apply: false,
         };
         let run = journal.start_run(&Record { at: Timestamp(1), task: None, attempt: None, entry }).unwrap();
         Self { run, count: AtomicU64::new(0), _journal: journal }

@@ -177,7 +177,7 @@ mod tests {
                 began: Timestamp(0),
                 seed: Digest::of(b"seed"),
             };
-            let report = self.sandbox.run_agent(&plugin, job).await;
+            let report = self.sandbox.run_agent(&plugin, job).await.ended().unwrap();
             let Ok(Outcome::Completed(output)) = report.result else { panic!("{report:?}") };
             let events = record.0.lock().unwrap().clone();
             (output, events)

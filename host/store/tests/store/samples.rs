@@ -116,6 +116,7 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
         EntryKind::Action => return denied(7),
         EntryKind::Log => return note("a \"quoted\" line\n"),
         EntryKind::Progress => Entry::Progress { done: 3, total: Some(9), note: "src/a.rs".into() },
+        EntryKind::AttemptSuspended => Entry::AttemptSuspended { until: Timestamp(1_795_152_862_125) },
         EntryKind::AttemptEnded => Entry::AttemptEnded {
             result: Ok(Outcome::Completed(serde_json::json!({"changed": 3}))),
             usage: Usage {
