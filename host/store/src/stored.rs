@@ -139,7 +139,7 @@ mod tests {
         for kind in EntryKind::ALL {
             assert_eq!(kind.as_str().parse(), Ok(*kind));
         }
-        assert!("actions".parse::<EntryKind>().unwrap_err().contains("they are run-started, plugin-used"));
+        assert!("actions".parse::<EntryKind>().unwrap_err().contains("they are run-started, run-resumed"));
     }
 
     #[test]
