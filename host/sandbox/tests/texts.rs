@@ -108,7 +108,7 @@ async fn run_beside_a_neighbour(sandbox: &Sandbox, name: &str, expected: Expecte
         }
     };
     let ((), neighbours) = tokio::join!(guest, neighbour);
-    output(&neighbours);
+    output(&neighbours.ended().unwrap());
 }
 
 #[test]
@@ -154,6 +154,6 @@ fn those_who_take_all_that_they_may_leave_enough_for_one_more() {
             neighbour.as_mut().poll(context)
         })
         .await;
-        output(&report);
+        output(&report.ended().unwrap());
     });
 }

@@ -235,7 +235,7 @@ impl Recorder for JournalRecord {
         let task = Some(TaskId::new("bench").unwrap());
         self.run
             .append(&Record { at: Timestamp(1), task, attempt: Some(1), entry })
-            .map_err(|e| RecordError(e.to_string()))?;
+            .map_err(|e| RecordError::Lost(e.to_string()))?;
         self.count.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
