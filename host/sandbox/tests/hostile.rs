@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
-use support::{Attempt, guests, is_refusal, limits, output, problem, run, sandbox};
+use support::{Attempt, guests, is_refusal, limits, output, problem, run, sandbox, whole};
 
 /// A mode of the guest under certain limits, and what must come of it.
 struct Case {
@@ -281,7 +281,7 @@ async fn run_beside_a_neighbour(sandbox: &Sandbox, plugin: &Plugin, case: Case) 
     }
     let Attempt { job, stage, record } = Attempt::new(input, case.limits.clone());
     let neighbour = Attempt::mode("good", limits());
-    let (report, neighbours) = tokio::join!(sandbox.run_agent(plugin, job), sandbox.run_agent(plugin, neighbour.job));
+    let (report, neighbours) = tokio::join!(whole(sandbox, plugin, job), whole(sandbox, plugin, neighbour.job));
     assert_eq!(
         output(&neighbours)["names"],
         json!(["lib.rs", "out.txt", "sub"]),
@@ -319,7 +319,7 @@ fn each_mode_ends_as_it_should_and_its_neighbour_lives_on() {
 fn each_mode_of_the_guest_has_a_case() {
     let sandbox = sandbox();
     let plugin = run(sandbox.load(&guests::built("hostile"))).unwrap();
-    let report = run(sandbox.run_agent(&plugin, Attempt::mode("list", limits()).job));
+    let report = run(whole(&sandbox, &plugin, Attempt::mode("list", limits()).job));
     let modes: BTreeSet<String> =
         output(&report)["modes"].as_array().unwrap().iter().map(|mode| mode.as_str().unwrap().to_owned()).collect();
     let tested: BTreeSet<String> = cases().iter().map(|case| case.mode.to_owned()).collect();
@@ -338,7 +338,7 @@ fn a_guest_that_computes_for_ever_shares_its_only_thread() {
         let mut endless: Vec<_> =
             (0..7).map(|_| Box::pin(sandbox.run_agent(&plugin, Attempt::mode("loop", forever()).job))).collect();
         let neighbour = Attempt::mode("good", limits());
-        let mut neighbour = Box::pin(sandbox.run_agent(&plugin, neighbour.job));
+        let mut neighbour = Box::pin(whole(&sandbox, &plugin, neighbour.job));
         let report = std::future::poll_fn(|context| {
             for one in &mut endless {
                 assert!(one.as_mut().poll(context).is_pending(), "an endless loop ended");

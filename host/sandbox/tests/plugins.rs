@@ -201,7 +201,7 @@ fn a_compile_bomb_goes_off_in_a_process_of_its_own() {
         let error = bombed.err().expect("the bomb was compiled within a second: it is too small");
         assert!(matches!(error, PluginError::CompileLimit { .. }), "{error:?}");
         assert!(error.to_string().contains("1 s"), "{error}");
-        output(&neighbours);
+        output(&neighbours.ended().unwrap());
     });
     let left: Vec<_> =
         std::fs::read_dir(cache.path().join("components")).unwrap().map(|e| e.unwrap().file_name()).collect();

@@ -1,0 +1,160 @@
+//! An attempt that is done again along its record does the same, and goes on where the record ends.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a helper of a test fails the test")]
+
+mod support;
+
+use longhaul_core::action::Action;
+use longhaul_core::attempt::{AttemptEvent, AttemptReport, Divergence, Limits, Ran, RecordError, Recorder};
+use longhaul_core::clock::Clock;
+use longhaul_core::incident::IncidentClass;
+use longhaul_core::units::Timestamp;
+use longhaul_sandbox::{Plugin, Sandbox};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use support::{Attempt, guests, limits, output, problem, run, sandbox};
+
+/// A record that holds something already.
+struct Replaying {
+    script: Mutex<Vec<AttemptEvent>>,
+    /// What was appended to it.
+    live: Mutex<Vec<AttemptEvent>>,
+    attempt: longhaul_core::id::AttemptId,
+}
+
+impl Recorder for Replaying {
+    fn record(&self, event: AttemptEvent) -> Result<(), RecordError> {
+        let mut script = self.script.lock().unwrap();
+        if script.is_empty() {
+            self.live.lock().unwrap().push(event);
+            return Ok(());
+        }
+        let recorded = script.remove(0);
+        if recorded == event {
+            return Ok(());
+        }
+        let (expected, found) = (format!("{recorded:?}"), format!("{event:?}"));
+        Err(Divergence { attempt: self.attempt.clone(), expected, found }.into())
+    }
+
+    fn replayed(&self) -> Option<Action> {
+        match self.script.lock().unwrap().first() {
+            Some(AttemptEvent::Action(action)) => Some(action.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// A clock that shows other times than the one before did.
+struct Later(u64);
+
+impl Clock for Later {
+    fn now(&self) -> Timestamp {
+        Timestamp(1_700_000_000_000 + self.0)
+    }
+}
+
+/// What an attempt came to that began with `script` in its record, and what it added.
+async fn replay(
+    sandbox: &Sandbox,
+    plugin: &Plugin,
+    (mode, limits): (&str, Limits),
+    script: &[AttemptEvent],
+    later: u64,
+) -> (Ran, Vec<AttemptEvent>, Attempt) {
+    let mut attempt = Attempt::mode(mode, limits);
+    let recorder = Arc::new(Replaying {
+        script: Mutex::new(script.to_vec()),
+        live: Mutex::default(),
+        attempt: attempt.job.task.attempt.clone(),
+    });
+    let job = std::mem::replace(&mut attempt.job, Attempt::mode(mode, support::limits()).job);
+    let job = longhaul_core::attempt::Job { recorder: recorder.clone(), clock: Arc::new(Later(later)), ..job };
+    let ran = sandbox.run_agent(plugin, job).await;
+    assert!(
+        !matches!(&ran, Ran::Ended(AttemptReport { result: Ok(_), .. })) || recorder.script.lock().unwrap().is_empty()
+    );
+    let live = recorder.live.lock().unwrap().clone();
+    (ran, live, attempt)
+}
+
+#[test]
+fn an_attempt_cut_off_anywhere_does_the_same_and_goes_on() {
+    let sandbox = sandbox();
+    run(async {
+        let plugin = sandbox.load(&guests::built("hostile")).await.unwrap();
+        for mode in ["good", "random", "crossing"] {
+            let whole = Attempt::mode(mode, limits());
+            let first = sandbox.run_agent(&plugin, whole.job).await.ended().unwrap();
+            let events = whole.record.events();
+            // What is not in the record yet of an attempt that asks for the time is another time now.
+            let first_cut = if mode == "random" { events.len() } else { 0 };
+            for cut in first_cut..=events.len() {
+                // Clocks show another time now; what was answered before is answered from the record.
+                let (ran, live, attempt) =
+                    replay(&sandbox, &plugin, (mode, limits()), &events[..cut], 86_400_000).await;
+                let report = ran.ended().unwrap();
+                assert_eq!(report.result, first.result, "{mode} {cut}");
+                if cut == events.len() {
+                    assert_eq!((report.usage.fuel, live.len()), (first.usage.fuel, 0), "{mode}");
+                }
+                assert_eq!(live.len() + cut, events.len(), "{mode} {cut}");
+                assert_eq!(attempt.stage.snapshot(), whole.stage.snapshot(), "{mode} {cut}");
+            }
+        }
+    });
+}
+
+#[test]
+fn an_attempt_that_does_something_else_ends_as_diverged() {
+    let sandbox = sandbox();
+    run(async {
+        let plugin = sandbox.load(&guests::built("hostile")).await.unwrap();
+        let whole = Attempt::mode("good", limits());
+        sandbox.run_agent(&plugin, whole.job).await.ended().unwrap();
+        let events = whole.record.events();
+        for at in 0..events.len() {
+            let mut changed = events.clone();
+            match &mut changed[at] {
+                AttemptEvent::Action(action) => action.resource.push('x'),
+                AttemptEvent::Log { message, .. } => message.push('x'),
+                AttemptEvent::Progress { done, .. } => *done += 1,
+            }
+            let (ran, live, _) = replay(&sandbox, &plugin, ("good", limits()), &changed, 0).await;
+            let report = ran.ended().unwrap();
+            assert_eq!(problem(&report).class, IncidentClass::Diverged, "{at}: {report:?}");
+            assert_eq!(live, [], "nothing is recorded on a guess");
+        }
+    });
+}
+
+#[test]
+fn a_long_wait_costs_no_instance_and_ends_when_its_time_has_come() {
+    let sandbox = sandbox();
+    let patient = || Limits { time: Duration::from_secs(30 * 86_400), ..limits() };
+    run(async {
+        let plugin = sandbox.load(&guests::built("hostile")).await.unwrap();
+        let mut waiting = Attempt::mode("sleep", patient());
+        waiting.job.clock = Arc::new(Later(0));
+        let Ran::Suspended(until) = sandbox.run_agent(&plugin, waiting.job).await else {
+            panic!("it was not suspended")
+        };
+        assert_eq!(until, Timestamp(1_700_000_000_000 + 3 * 86_400_000));
+        let events = waiting.record.events();
+        // Too early, it is suspended again, and nothing is recorded twice.
+        let (ran, live, _) = replay(&sandbox, &plugin, ("sleep", patient()), &events, 86_400_000).await;
+        assert_eq!((ran, live.as_slice()), (Ran::Suspended(until), &[][..]));
+        // When the time has come it goes on at once, from the same place.
+        let (ran, live, _) = replay(&sandbox, &plugin, ("sleep", patient()), &events, 3 * 86_400_000).await;
+        let report = ran.ended().unwrap();
+        output(&report);
+        assert!(report.usage.time < Duration::from_secs(60), "{:?}", report.usage.time);
+        let waited =
+            live.iter().filter(|event| matches!(event, AttemptEvent::Action(action) if action.operation == "wait"));
+        assert_eq!(waited.count(), 1, "{live:?}");
+        // And when all of that is in the record, nothing is waited for at all.
+        let all: Vec<_> = events.iter().chain(&live).cloned().collect();
+        let (ran, live, _) = replay(&sandbox, &plugin, ("sleep", patient()), &all, 0).await;
+        assert_eq!((ran.ended().unwrap().result, live.len()), (report.result, 0));
+    });
+}
