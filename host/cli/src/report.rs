@@ -256,6 +256,8 @@ impl Fold {
             }
             Entry::Applied { files, .. } => self.applied = Some(*files),
             Entry::RunResumed { .. }
+            | Entry::Forked { .. }
+            | Entry::Checkpointed { .. }
             | Entry::AttemptSuspended { .. }
             | Entry::Decided { .. }
             | Entry::Action(_)

@@ -66,6 +66,8 @@ pub enum Entry {
         seed: u64,
         /// Whether the result is put into the user's folder when the run is done.
         apply: bool,
+        /// How many checkpoints are kept.
+        keep: u32,
     },
     /// The run goes on after a pause or a crash.
     RunResumed {
@@ -76,6 +78,13 @@ pub enum Entry {
         /// What the run may use up from now on, where that was changed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         budget: Option<Budget>,
+    },
+    /// Everything up to here was copied from another run, which goes on by itself, if at all.
+    Forked {
+        /// That run.
+        from: RunId,
+        /// The checkpoint that it was copied at.
+        checkpoint: u32,
     },
     /// A plugin takes part.
     PluginUsed {
@@ -160,6 +169,15 @@ pub enum Entry {
         /// What changed.
         changes: Vec<Change>,
     },
+    /// The run can be gone back to here: to this version, with the tasks as they stand in the record.
+    Checkpointed {
+        /// Its number in the run, from 1 on.
+        number: u32,
+        /// The version.
+        version: Digest,
+        /// Why now.
+        reason: CheckpointReason,
+    },
     /// An attempt failed.
     IncidentRaised {
         /// What went wrong, in a field of its own: it has an `at` and an `attempt` as the record itself has.
@@ -191,6 +209,18 @@ pub enum Entry {
         /// Files written or removed.
         files: u64,
     },
+}
+
+/// Why a checkpoint was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckpointReason {
+    /// A task's work was committed.
+    Commit,
+    /// Some time had passed since the last one.
+    Interval,
+    /// An operator or an agent asked for it.
+    Demand,
 }
 
 /// What a run may use up, all its resumptions together.

@@ -8,7 +8,7 @@ use crate::options::{Apply, ResumeOptions, RunOptions};
 use crate::orchestrator::{Book, Dispatcher, Outputs};
 use crate::ports::{PluginInfo, Ports};
 use crate::report::RunReport;
-use crate::shared::{Configured, FuelMeter, Head, Shared, Stop};
+use crate::shared::{Configured, FuelMeter, Head, InUse, Shared, Stop};
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Budget, Entry};
 use longhaul_core::grant::Permissions;
@@ -94,6 +94,7 @@ impl Engine {
             policy,
             seed,
             apply: apply == Apply::OnSuccess,
+            keep: workflow.checkpoints.keep,
         };
         announce(&shared, entry).map_err(halt)?;
         let book = Book::new(&workflow, graph, shared.ledger.clone()).map_err(halt)?;
@@ -102,7 +103,7 @@ impl Engine {
         let outputs = Outputs::new(&workflow, inputs, facts);
         let wall_time = shared.wall_time;
         let mut dispatcher = Dispatcher::new(shared, workflow, book, outputs);
-        dispatcher.work(&control, wall_time).await.map_err(halt)?;
+        dispatcher.work(&control, base, wall_time).await.map_err(halt)?;
         dispatcher.finish(RunState::Running, base, started, apply).await.map_err(halt)
     }
 
@@ -151,7 +152,7 @@ impl Engine {
         shared.ledger.flush().await.map_err(|error| halt(error.into()))?;
         let (base, started, apply) = (history.base, history.started, history.apply);
         drop(history);
-        dispatcher.work(&control, wall_time).await.map_err(halt)?;
+        dispatcher.work(&control, base, wall_time).await.map_err(halt)?;
         dispatcher.finish(state, base, started, apply).await.map_err(halt)
     }
 
@@ -193,6 +194,7 @@ impl Engine {
             seed: start.seed,
             ports: self.ports.clone(),
             head: Head::new(start.version),
+            in_use: InUse::default(),
             fuel: FuelMeter::new(start.budget.fuel, start.fuel),
             wall_time: start.budget.wall_time,
             stop: Stop::new(),

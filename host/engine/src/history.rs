@@ -5,9 +5,10 @@
 
 use crate::options::Apply;
 use crate::ports::{JournalError, Query, Records};
+use crate::report::TaskRow;
 use longhaul_core::attempt::{Outcome, Usage};
 use longhaul_core::digest::Digest;
-use longhaul_core::entry::{Budget, ChangeKind, Entry, Position, Record};
+use longhaul_core::entry::{Budget, ChangeKind, CheckpointReason, Entry, Position, Record};
 use longhaul_core::grant::Permissions;
 use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
 use longhaul_core::incident::{Decision, Incident, Past, Problem};
@@ -47,11 +48,30 @@ pub struct History {
     pub(crate) budget: Option<Budget>,
     pub(crate) fuel: Fuel,
     pub(crate) incidents: u64,
-    pub(crate) applied: Option<u64>,
+    applied: Option<Digest>,
     pub(crate) changes: BTreeMap<StagePath, ChangeKind>,
+    /// How many checkpoints are kept.
+    keep: u32,
+    /// The checkpoints in the record, in order; of those only the newest are kept.
+    pub checkpoints: Vec<Checkpoint>,
     pub(crate) tasks: HashMap<TaskId, TaskHistory>,
     /// All transitions of tasks, in order.
     pub(crate) transitions: Vec<(TaskId, TaskState)>,
+}
+
+/// Where a run can be gone back to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Its number in the run.
+    pub number: u32,
+    /// The version.
+    pub version: Digest,
+    /// Why it was made.
+    pub reason: CheckpointReason,
+    /// When.
+    pub at: Timestamp,
+    /// Where in the record.
+    pub position: Position,
 }
 
 /// What the record says of one task.
@@ -83,6 +103,10 @@ pub(crate) struct TaskHistory {
     pub(crate) asked: Vec<Name>,
     /// What was decided about it, and when.
     pub(crate) decided: Option<(Decision, Timestamp)>,
+    /// The version that the last attempt of the try works on.
+    pub(crate) base: Option<Digest>,
+    /// Whether the try under way is one of the run that this one was copied from, and is not gone on with.
+    pub(crate) is_foreign: bool,
     /// What a suspended try waits for.
     pub(crate) until: Option<Timestamp>,
     /// Where the try under way begins, and the number of its first attempt.
@@ -115,20 +139,78 @@ impl History {
     /// # Errors
     /// [`HistoryError`].
     pub fn read(records: &dyn Records, run: &RunId) -> Result<Self, HistoryError> {
+        Self::read_until(records, run, None)
+    }
+
+    /// Reads what is recorded of `run` up to a position, that one included.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn read_until(records: &dyn Records, run: &RunId, last: Option<Position>) -> Result<Self, HistoryError> {
         let mut query = Query::default();
         let mut history: Option<History> = None;
         loop {
             let page = records.read(run, &query)?;
             let Some((newest, _)) = page.last() else { break };
             query.after = Some(*newest);
-            for (position, record) in page {
+            let is_over = last.is_some_and(|last| *newest >= last);
+            for (position, record) in page.into_iter().take_while(|(at, _)| last.is_none_or(|last| *at <= last)) {
                 match &mut history {
                     Some(history) => history.add(position, record)?,
                     none => *none = Some(History::begin(record).ok_or(HistoryError::NoStart)?),
                 }
             }
+            if is_over {
+                break;
+            }
         }
         history.ok_or(HistoryError::NoStart)
+    }
+
+    /// The version that the run began with.
+    pub fn base(&self) -> Digest {
+        self.base
+    }
+
+    /// The version that it has reached.
+    pub fn version(&self) -> Digest {
+        self.version
+    }
+
+    /// The version of it that is in the user's folder, where one was put there.
+    pub fn applied_version(&self) -> Option<Digest> {
+        self.applied
+    }
+
+    /// How the tasks stand, in the order of their names.
+    pub fn tasks(&self) -> Vec<TaskRow> {
+        let row = |(task, known): (&TaskId, &TaskHistory)| TaskRow {
+            task: task.clone(),
+            agent: known.agent.clone(),
+            state: known.state,
+            attempts: known.attempts,
+            fuel: known.usage.fuel,
+            memory: known.usage.memory,
+            time: known.usage.time,
+            problem: known.problem.clone(),
+        };
+        let mut rows: Vec<_> = self.tasks.iter().map(row).collect();
+        rows.sort_by(|one, other| (one.task.name(), one.task.index()).cmp(&(other.task.name(), other.task.index())));
+        rows
+    }
+
+    /// The versions that the run needs: to be looked at, applied, forked and resumed.
+    pub fn needed(&self) -> Vec<Digest> {
+        let keep = usize::try_from(self.keep).unwrap_or(usize::MAX);
+        let kept = self.checkpoints.iter().rev().take(keep).map(|checkpoint| checkpoint.version);
+        let open = self.tasks.values().filter(|task| !task.state.is_final()).filter_map(|task| task.base);
+        [self.base, self.version].into_iter().chain(kept).chain(open).collect()
+    }
+
+    /// The checkpoints that can be gone back to, oldest first.
+    pub fn kept(&self) -> &[Checkpoint] {
+        let keep = usize::try_from(self.keep).unwrap_or(usize::MAX);
+        &self.checkpoints[self.checkpoints.len().saturating_sub(keep)..]
     }
 
     /// What the run may use up.
@@ -142,7 +224,7 @@ impl History {
     }
 
     fn begin(record: Record) -> Option<Self> {
-        let Entry::RunStarted { run, file, source, base, inputs, policy, seed, apply, .. } = record.entry else {
+        let Entry::RunStarted { run, file, source, base, inputs, policy, seed, apply, keep, .. } = record.entry else {
             return None;
         };
         Some(Self {
@@ -165,6 +247,8 @@ impl History {
             incidents: 0,
             applied: None,
             changes: BTreeMap::new(),
+            keep,
+            checkpoints: Vec::new(),
             tasks: HashMap::new(),
             transitions: Vec::new(),
         })
@@ -182,7 +266,11 @@ impl History {
             Entry::RunResumed { budget, .. } => self.budget = budget.or(self.budget),
             Entry::PluginUsed { name, plugin, digest, .. } => self.plugins.push((plugin, name, digest)),
             Entry::RunChanged { to, .. } => self.state = to,
-            Entry::Applied { files, .. } => self.applied = Some(self.applied.unwrap_or(0) + files),
+            Entry::Checkpointed { number, version, reason } => {
+                self.checkpoints.push(Checkpoint { number, version, reason, at, position });
+            }
+            Entry::Forked { .. } => self.tasks.values_mut().for_each(TaskHistory::leave_behind),
+            Entry::Applied { version, .. } => self.applied = Some(version),
             Entry::TaskPlanned { agent, .. } => {
                 let task = task.ok_or_else(|| misfit(position, "it names no task"))?;
                 self.plan(task, agent);
@@ -232,8 +320,9 @@ impl History {
                 task.is_committed = true;
                 crate::report::merge(&mut self.changes, changes);
             }
-            Entry::AttemptStarted { judges, .. } => {
+            Entry::AttemptStarted { judges, base, .. } => {
                 let number = attempt.ok_or_else(|| misfit(position, "it names no attempt"))?;
+                task.base = Some(base);
                 task.attempt_started(position, number, judges.is_some());
             }
             Entry::IncidentRaised { incident } => {
@@ -276,6 +365,8 @@ impl TaskHistory {
             incident: None,
             asked: Vec::new(),
             decided: None,
+            base: None,
+            is_foreign: false,
             until: None,
             began: None,
             judging: false,
@@ -284,6 +375,7 @@ impl TaskHistory {
 
     fn change(&mut self, position: Position, to: TaskState) {
         let from = std::mem::replace(&mut self.state, to);
+        self.is_foreign = false;
         match to {
             TaskState::Pending if from == TaskState::Escalated => {
                 // A person has seen to it: what failed before counts no more.
@@ -322,10 +414,16 @@ impl TaskHistory {
         }
     }
 
+    /// What is under way stays with the run that this one is copied from.
+    fn leave_behind(&mut self) {
+        self.is_foreign = matches!(self.state, TaskState::Running | TaskState::Waiting) || self.until.is_some();
+    }
+
     /// The try under way is over.
     fn settle(&mut self) {
         self.began = None;
         self.ended = None;
+        self.base = None;
         self.until = None;
         self.incident = None;
         self.decided = None;

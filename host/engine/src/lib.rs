@@ -38,6 +38,6 @@ mod transcript;
 
 pub use engine::Engine;
 pub use error::EngineError;
-pub use history::{History, HistoryError};
+pub use history::{Checkpoint, History, HistoryError};
 pub use options::{Apply, ResumeOptions, RunControl, RunOptions};
 pub use report::{RunReport, TaskCounts, TaskRow};

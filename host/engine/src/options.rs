@@ -55,32 +55,45 @@ pub enum Apply {
 /// What an operator can order while a run is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Order {
+    Checkpoint,
     Pause,
     Cancel,
 }
 
-/// Pauses or cancels a run. Clones do so to the same run.
+/// Pauses, cancels or checkpoints a run. Clones do so to the same run.
 #[derive(Debug, Clone)]
-pub struct RunControl(Arc<watch::Sender<Option<Order>>>);
+pub struct RunControl(Arc<watch::Sender<Given>>);
+
+/// What was ordered so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Given {
+    checkpoints: u64,
+    end: Option<Order>,
+}
 
 impl RunControl {
     /// Ends the run's work soon, to be resumed later: what is under way is dropped and done again from its record, nothing
     /// new begins. Changes nothing when all is done.
     pub fn pause(&self) {
-        self.order(Order::Pause);
+        self.end(Order::Pause);
     }
 
     /// Ends the run for good, soon: what is under way is dropped, nothing new begins, the record is completed. Cancelling
     /// twice, or when all is done, changes nothing.
     pub fn cancel(&self) {
-        self.order(Order::Cancel);
+        self.end(Order::Cancel);
     }
 
-    fn order(&self, order: Order) {
+    /// Has a checkpoint made soon.
+    pub fn checkpoint(&self) {
+        self.0.send_modify(|given| given.checkpoints += 1);
+    }
+
+    fn end(&self, order: Order) {
         self.0.send_if_modified(|given| {
-            let is_more = given.is_none_or(|given| given < order);
+            let is_more = given.end.is_none_or(|given| given < order);
             if is_more {
-                *given = Some(order);
+                given.end = Some(order);
             }
             is_more
         });
@@ -88,33 +101,39 @@ impl RunControl {
 
     /// The orders to come, each once.
     pub(crate) fn orders(&self) -> Orders {
-        Orders { given: self.0.subscribe(), taken: None }
+        Orders { given: self.0.subscribe(), taken: Given::default() }
     }
 }
 
 impl Default for RunControl {
     fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(None)))
+        Self(Arc::new(watch::Sender::new(Given::default())))
     }
 }
 
 /// Waits for orders.
 pub(crate) struct Orders {
-    given: watch::Receiver<Option<Order>>,
-    taken: Option<Order>,
+    given: watch::Receiver<Given>,
+    taken: Given,
 }
 
 impl Orders {
     /// Resolves when there is an order that was not taken yet.
     pub(crate) async fn next(&mut self) -> Order {
         let taken = self.taken;
-        match self.given.wait_for(|given| *given > taken).await.map(|given| *given) {
-            Ok(Some(order)) => {
-                self.taken = Some(order);
+        let Ok(given) = self.given.wait_for(|given| *given != taken).await.map(|given| *given) else {
+            // The sender is gone, so there will be none.
+            return std::future::pending().await;
+        };
+        match given.end.filter(|_| given.end != taken.end) {
+            Some(order) => {
+                self.taken.end = given.end;
                 order
             }
-            // The sender is gone, so there will be none.
-            _ => std::future::pending().await,
+            None => {
+                self.taken.checkpoints = given.checkpoints;
+                Order::Checkpoint
+            }
         }
     }
 }

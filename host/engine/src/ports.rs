@@ -19,6 +19,7 @@ use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
 use longhaul_core::incident::{Decision, Situation};
 use longhaul_core::path::StagePath;
 use longhaul_core::stage::Stage;
+use longhaul_core::units::Bytes;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,6 +101,13 @@ pub trait Workspace: Send + Sync {
     /// # Errors
     /// [`ApplyFailed`]; the folder is then as it was.
     fn apply(&self, from: Digest, to: Digest) -> BoxFuture<'_, Result<Applied, ApplyFailed>>;
+
+    /// Removes content that none of these versions has, nor any version that other runs still need. No commit is under way
+    /// meanwhile. Gives what the content takes that is left. Interrupted at any moment, it has removed some of what it may.
+    ///
+    /// # Errors
+    /// [`WorkspaceError`]; some of it may be removed then.
+    fn collect(&self, keep: Vec<Digest>) -> BoxFuture<'_, Result<Bytes, WorkspaceError>>;
 }
 
 /// A stage that an attempt works in. Dropping it discards it, at the latest when the last clone of [`OpenStage::files`] is gone.
@@ -137,9 +145,9 @@ pub struct Applied {
     pub files: u64,
 }
 
-/// A stage cannot be opened.
+/// A stage cannot be opened, or content not be collected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the workspace cannot give a stage: {0}")]
+#[error("the workspace cannot be used: {0}")]
 pub struct WorkspaceError(pub String);
 
 /// A stage was not committed.

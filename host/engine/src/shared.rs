@@ -30,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) ports: Ports,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) head: Head,
+    pub(crate) in_use: InUse,
     pub(crate) fuel: FuelMeter,
     /// How long the run may be under way, all its resumptions together.
     pub(crate) wall_time: Duration,
@@ -75,6 +76,36 @@ impl Turn<'_> {
     /// Makes `version` the current one.
     pub(crate) fn advance(self, version: Digest) {
         *self.head.version.lock().unwrap_or_else(PoisonError::into_inner) = version;
+    }
+}
+
+/// The versions that attempts work on now.
+#[derive(Default)]
+pub(crate) struct InUse(Mutex<BTreeMap<Digest, u32>>);
+
+/// A version is in use as long as this lives.
+pub(crate) struct Hold<'a>(&'a InUse, Digest);
+
+impl InUse {
+    pub(crate) fn hold(&self, version: Digest) -> Hold<'_> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(version).or_default() += 1;
+        Hold(self, version)
+    }
+
+    pub(crate) fn versions(&self) -> Vec<Digest> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+    }
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        let mut held = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = held.get_mut(&self.1) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.1);
+            }
+        }
     }
 }
 

@@ -79,6 +79,7 @@ fn start(journal: &Journal, name: &str) -> RunJournal {
         policy: None,
         seed: 0,
         apply: true,
+        keep: 3,
     };
     journal.start_run(&Record { at: Timestamp(1), task: None, attempt: None, entry }).unwrap()
 }

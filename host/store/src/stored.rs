@@ -49,6 +49,7 @@ macro_rules! kinds {
 kinds! {
     RunStarted => "run-started",
     RunResumed => "run-resumed",
+    Forked => "forked",
     PluginUsed => "plugin-used",
     TaskPlanned => "task-planned",
     TaskChanged => "task-changed",
@@ -59,6 +60,7 @@ kinds! {
     AttemptSuspended => "attempt-suspended",
     AttemptEnded => "attempt-ended",
     Committed => "committed",
+    Checkpointed => "checkpointed",
     IncidentRaised => "incident-raised",
     Decided => "decided",
     RunChanged => "run-changed",

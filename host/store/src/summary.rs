@@ -126,7 +126,9 @@ impl Summary {
                 self.ended = to.is_final().then_some(record.at);
             }
             Entry::Applied { files, .. } => self.applied = Some(self.applied.unwrap_or(0) + files),
-            Entry::AttemptSuspended { .. }
+            Entry::Forked { .. }
+            | Entry::Checkpointed { .. }
+            | Entry::AttemptSuspended { .. }
             | Entry::PluginUsed { .. }
             | Entry::Log { .. }
             | Entry::Progress { .. }

@@ -100,6 +100,7 @@ struct Seen {
 
 struct Walk<'a> {
     index: &'a Index,
+    objects: &'a Objects,
     files: Vec<Seen>,
     skipped: Vec<Skipped>,
 }
@@ -108,7 +109,7 @@ struct Walk<'a> {
 pub(crate) fn import(root: &Dir, objects: &Objects, rules: &Rules) -> Result<(Arc<Folder>, ImportReport), ImportError> {
     let now = objects.now()?;
     let old = Index::load(objects.dir());
-    let mut walk = Walk { index: &old, files: Vec::new(), skipped: Vec::new() };
+    let mut walk = Walk { index: &old, objects, files: Vec::new(), skipped: Vec::new() };
     let list = |source| ImportError::List { path: ".".into(), source };
     let tree = walk.folder(&root.try_clone().map_err(list)?, &StagePath::root(), 0, rules)?;
     let Walk { mut files, mut skipped, .. } = walk;
@@ -194,7 +195,11 @@ impl Walk<'_> {
             } else if kind.is_file() {
                 let Ok(metadata) = entry.metadata() else { continue };
                 let stamp = Stamp::of(&metadata);
-                let content = self.index.content(path.as_str(), &stamp).map(|digest| (digest, stamp.size()));
+                // What was collected meanwhile has to be read again.
+                let known = self.index.content(path.as_str(), &stamp);
+                let content = known
+                    .filter(|digest| self.objects.contains(*digest).unwrap_or(false))
+                    .map(|digest| (digest, stamp.size()));
                 self.files.push(Seen { path, stamp, executable: is_executable(&metadata), content });
                 Found::File(self.files.len() - 1)
             } else {

@@ -16,6 +16,7 @@
 
 pub mod apply;
 pub mod batch;
+pub mod collect;
 pub mod diff;
 mod disk;
 mod folder_object;
@@ -29,6 +30,7 @@ pub mod tree;
 mod workspace;
 
 pub use apply::{Applied, ApplyError};
+pub use collect::Collected;
 pub use import::{ImportError, ImportReport, Imported, Skipped};
 pub use stage::{StageLimits, WorkspaceStage};
 pub use tree::VersionId;

@@ -172,6 +172,18 @@ impl Workspace {
         Ok(Imported { version, report })
     }
 
+    /// The version without files.
+    ///
+    /// # Errors
+    /// [`ObjectError`].
+    pub fn empty(&self) -> Result<VersionId, ObjectError> {
+        let folder = Folder::new(Entries::new());
+        let batch = self.objects.batch();
+        batch.add_folder(&folder)?;
+        batch.publish()?;
+        Ok(VersionId(folder.digest()))
+    }
+
     /// Makes a stage of a version. Costs nothing but the version's folders, where they are not in memory.
     ///
     /// # Errors

@@ -366,3 +366,25 @@ fn a_stage_shows_the_same_on_every_replay() {
     assert_eq!(stage.node(&p("d/b")).unwrap().identity, play("four")[2].identity);
     assert_eq!(stage.node(&p("d/b")).unwrap().changed, 0);
 }
+
+#[test]
+fn what_no_version_needs_is_collected_and_read_again_where_it_comes_back() {
+    let fixture = Fixture::new(&[("a", "1"), ("d/b", "2")]);
+    let first = fixture.import();
+    let stage = fixture.workspace.stage(first, "s", ROOMY).unwrap();
+    write(&stage, "a", "other");
+    let second = fixture.workspace.commit(&stage, first).unwrap().version;
+    drop(stage);
+    let all = fixture.workspace.collect(&[first, second]).unwrap();
+    assert_eq!((all.removed, all.left), (0, 6), "three files, two roots and one folder");
+    let one = fixture.workspace.collect(&[second]).unwrap();
+    assert_eq!((one.removed, one.left), (2, 4), "the old file and the old root");
+    assert_eq!(fixture.workspace.read_file(second, &p("d/b")).unwrap(), b"2");
+    // The folder is unchanged since it was read, and what it holds is in the store again all the same.
+    assert_eq!(fixture.import(), first);
+    assert_eq!(fixture.workspace.read_file(first, &p("a")).unwrap(), b"1");
+    // A version that is not there keeps everything as it is.
+    let missing = longhaul_workspace::VersionId(longhaul_core::digest::Digest::of(b"nothing"));
+    assert!(fixture.workspace.collect(&[second, missing]).is_err());
+    assert_eq!(fixture.workspace.collect(&[first, second]).unwrap().left, 6);
+}

@@ -107,6 +107,7 @@ fn describe(record: &Record, debug: bool) -> Option<String> {
             format!("run of {} begins from {:.12} ({})", one_line(workflow, 60), base.to_string(), isolation.join(", "))
         }
         Entry::RunResumed { host, .. } => format!("the run goes on, with Longhaul {}", one_line(host, 40)),
+        Entry::Forked { from, checkpoint } => format!("up to here copied from {from} at checkpoint {checkpoint}"),
         Entry::PluginUsed { name, plugin, digest, version } => {
             format!("{plugin} {name} {} is {:.12}", one_line(version, 30), digest.to_string())
         }
@@ -139,6 +140,7 @@ fn describe(record: &Record, debug: bool) -> Option<String> {
         Entry::Committed { version, changes, .. } => {
             format!("{} changes committed as {:.12}", changes.len(), version.to_string())
         }
+        Entry::Checkpointed { number, version, .. } => format!("checkpoint {number} is {:.12}", version.to_string()),
         Entry::IncidentRaised { incident } => format!("incident {}", incident.problem.class),
         Entry::Decided { strategy, decision, error } => match (decision, error) {
             (Some(decision), _) => format!("{strategy} decides: {}", one_line(&decision_text(decision), 400)),

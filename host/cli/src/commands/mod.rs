@@ -1,8 +1,10 @@
 //! The commands: one file each, whose doc comment is its help.
 
 mod apply;
+mod checkpoint;
 mod completions;
 mod doctor;
+mod fork;
 mod init;
 mod logs;
 mod pause;
@@ -46,6 +48,8 @@ enum Command {
     Resume(resume::Args),
     Pause(pause::PauseArgs),
     Cancel(pause::CancelArgs),
+    Checkpoint(checkpoint::Args),
+    Fork(fork::Args),
     Runs(runs::Args),
     Show(show::Args),
     Apply(apply::Args),
@@ -66,6 +70,8 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
         Command::Resume(args) => resume::run(&place, &args),
         Command::Pause(args) => pause::pause(&place, &args),
         Command::Cancel(args) => pause::cancel(&place, &args),
+        Command::Checkpoint(args) => checkpoint::run(&place, &args),
+        Command::Fork(args) => fork::run(&place, &args),
         Command::Runs(args) => runs::run(&place, &args),
         Command::Show(args) => show::run(&place, &args),
         Command::Apply(args) => apply::run(&place, &args),

@@ -63,6 +63,6 @@ pub(crate) fn cancel(place: &Place, args: &CancelArgs) -> Result<ExitCode, Failu
     // It goes on for as long as it takes to record that it does not.
     let control = RunControl::default();
     control.cancel();
-    resume::go_on(place, run.as_str(), &args.manner, (None, None), control)?;
+    resume::go_on(place, run.as_str(), &args.manner, resume::Carry { control, ..resume::Carry::default() })?;
     Ok(ExitCode::SUCCESS)
 }

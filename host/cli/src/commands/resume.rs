@@ -43,7 +43,19 @@ fn fuel(text: &str) -> Result<Fuel, UnitError> {
 }
 
 pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
-    go_on(place, &args.run, &args.manner, (args.wall_time, args.fuel), RunControl::default())
+    let carry = Carry { wall_time: args.wall_time, fuel: args.fuel, control: RunControl::default() };
+    go_on(place, &args.run, &args.manner, carry)
+}
+
+/// How a run goes on.
+#[derive(Default)]
+pub(super) struct Carry {
+    /// Another budget of wall time.
+    pub(super) wall_time: Option<Duration>,
+    /// Another budget of fuel.
+    pub(super) fuel: Option<Fuel>,
+    /// What it is told.
+    pub(super) control: RunControl,
 }
 
 /// Goes on with a run, with another budget where one is given.
@@ -51,8 +63,7 @@ pub(super) fn go_on(
     place: &Place,
     run: &str,
     manner: &Manner,
-    (wall_time, fuel): (Option<Duration>, Option<Fuel>),
-    control: RunControl,
+    Carry { wall_time, fuel, control }: Carry,
 ) -> Result<ExitCode, Failure> {
     let folder = place.find()?;
     let run = resolve(&place.reader()?, run)?;

@@ -1,6 +1,6 @@
 //! `longhaul run`.
 
-mod name;
+pub(super) mod name;
 
 use crate::failure::{Exit, Failure};
 use crate::given::Given;
@@ -74,7 +74,7 @@ pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     })
 }
 
-fn is_taken(state: &Path, run: &longhaul_core::id::RunId) -> Result<bool, Failure> {
+pub(super) fn is_taken(state: &Path, run: &longhaul_core::id::RunId) -> Result<bool, Failure> {
     match Reader::open(state).and_then(|reader| reader.run(run)) {
         Ok(_) => Ok(true),
         Err(StoreError::NoSuchRun { .. }) => Ok(false),
@@ -83,6 +83,6 @@ fn is_taken(state: &Path, run: &longhaul_core::id::RunId) -> Result<bool, Failur
 }
 
 /// A random number from the keys that the standard library draws for its hash tables.
-fn random() -> u64 {
+pub(super) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -25,6 +25,7 @@ use longhaul_store::{Journal, Options, Reader, StateLock};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use stop::Signals;
 
 /// Instances that there is room for beyond those of the tasks: one whose time is up keeps its place until it is gone.
 const SPARE: u32 = 8;
@@ -69,6 +70,7 @@ pub(crate) struct Session {
 pub(crate) struct Entered {
     session: Session,
     lock: Arc<StateLock>,
+    signals: Signals,
     store: Journal,
     /// The versions of the workspace.
     pub(crate) workspace: Arc<WorkspacePort>,
@@ -89,14 +91,14 @@ impl Session {
 
     /// Takes the state folder that `lock` holds into use, for the workspace `root`.
     pub(crate) fn enter(mut self, root: &Path, lock: StateLock) -> Result<Entered, Failure> {
-        let lock = Arc::new(lock);
+        let (lock, signals) = (Arc::new(lock), Signals::listen()?);
         logging::start(&self.state.join("logs"));
         self.plugins.log(&self.given);
         self.plugins.keep(&self.state)?;
         let workspace = Arc::new(WorkspacePort::open(root, &lock, &self.given.workflow.workspace)?);
         let store = Journal::open(Arc::clone(&lock), Options::default())
             .map_err(|e| Failure::of(Exit::Internal, format!("open the record in {}", self.state.display()), &e))?;
-        Ok(Entered { session: self, lock, store, workspace })
+        Ok(Entered { session: self, lock, signals, store, workspace })
     }
 }
 
@@ -139,11 +141,12 @@ impl Entered {
         control: RunControl,
         work: impl AsyncFnOnce(Engine, Given) -> Result<RunReport, EngineError>,
     ) -> Result<ExitCode, Failure> {
-        let Self { session, lock, store, workspace } = self;
+        let Self { session, lock, signals, store, workspace } = self;
         let Session { given, state, plugins, progress, manner, .. } = session;
+        workspace.works_on(run);
         lock.works_on(run).map_err(|e| Failure::of(Exit::Internal, format!("work on the run {run}"), &e))?;
         tracing::info!(%run, workflow = %given.workflow.name, "a run is under way");
-        let signals = tokio::spawn(stop::watch_signals(control.clone(), Arc::clone(&progress), store.clone()));
+        let signals = tokio::spawn(signals.watch(control.clone(), Arc::clone(&progress), store.clone()));
         let requests = tokio::spawn(request::watch(state.clone(), run.clone(), control, Arc::clone(&progress)));
         let ports = Ports {
             plugins: Arc::new(plugins),

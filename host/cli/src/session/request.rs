@@ -1,4 +1,4 @@
-//! What other processes ask of the one that carries a run: to pause it, or to cancel it.
+//! What other processes ask of the one that carries a run: to pause it, to cancel it, to make a checkpoint.
 //!
 //! A request is a file in the state folder, `requests/RUN`, whose content is one word. Only who may write the state folder can
 //! ask, and the process that carries the run looks a few times a second. What nobody takes is taken back by who asked.
@@ -31,6 +31,8 @@ pub(crate) enum Request {
     Pause,
     /// To end for good.
     Cancel,
+    /// To make a checkpoint, and go on.
+    Checkpoint,
 }
 
 impl Request {
@@ -38,11 +40,13 @@ impl Request {
         match self {
             Request::Pause => "pause",
             Request::Cancel => "cancel",
+            Request::Checkpoint => "checkpoint",
         }
     }
 }
 
-/// Asks the process that carries `run` and waits until it has let go of it. Tells whether there was such a process.
+/// Asks the process that carries `run` and waits until it has taken the request, and let go of the run where that is asked. Tells
+/// whether there was such a process.
 pub(crate) fn ask(state: &Path, run: &RunId, request: Request) -> Result<bool, Failure> {
     let failed = |e: io::Error| Failure::of(Exit::Internal, format!("ask the run to {}", request.word()), &e);
     if !is_carried(state, run).map_err(failed)? {
@@ -53,7 +57,7 @@ pub(crate) fn ask(state: &Path, run: &RunId, request: Request) -> Result<bool, F
     let written = path.with_extension("new");
     fs::write(&written, request.word()).and_then(|()| fs::rename(&written, &path)).map_err(failed)?;
     let deadline = Instant::now() + PATIENCE;
-    while is_carried(state, run).map_err(failed)? {
+    while is_carried(state, run).map_err(failed)? && (request != Request::Checkpoint || path.exists()) {
         if Instant::now() >= deadline {
             drop(fs::remove_file(&path));
             let message = format!("run {run} was asked to {} and still goes on after a minute", request.word());
@@ -77,6 +81,7 @@ pub(super) async fn watch(state: PathBuf, run: RunId, control: RunControl, progr
                 progress.say("pausing, as `longhaul pause` asks");
                 control.pause();
             }
+            Some("checkpoint") => control.checkpoint(),
             Some("cancel") => {
                 progress.say("cancelling, as `longhaul cancel` asks");
                 control.cancel();

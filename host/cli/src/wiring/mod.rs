@@ -1,6 +1,7 @@
 //! The adapters that plug the host's crates into the engine's ports.
 
 mod components;
+mod fork;
 mod journal;
 mod plugins;
 mod records;
@@ -8,6 +9,7 @@ mod time;
 mod workspace;
 
 pub(crate) use components::Source;
+pub(crate) use fork::fork;
 pub(crate) use journal::JournalPort;
 pub(crate) use plugins::Loaded;
 pub(crate) use records::RecordsPort;

@@ -1,19 +1,22 @@
 //! The workspace as the engine's versions and stages. Its calls wait for the disk, so each is made on a thread for that.
 
+use super::records::RecordsPort;
 use crate::failure::{Exit, Failure};
 use crate::terminal::one_line;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use longhaul_core::attempt::Limits;
 use longhaul_core::digest::Digest;
-use longhaul_core::id::AttemptId;
+use longhaul_core::id::{AttemptId, RunId};
 use longhaul_core::stage::Stage;
+use longhaul_core::units::Bytes;
 use longhaul_core::workflow::model::WorkspaceSpec;
+use longhaul_engine::History;
 use longhaul_engine::ports::{Applied, ApplyFailed, BoxFuture, CommitFailed, Committed, OpenStage, WorkspaceError};
-use longhaul_store::StateLock;
+use longhaul_store::{Reader, StateLock};
 use longhaul_workspace::{
-    ApplyError, CommitError, ImportError, ImportReport, Imported, Options, StageLimits, VersionId, Workspace,
-    WorkspaceStage,
+    ApplyError, Collected, CommitError, ImportError, ImportReport, Imported, Options, StageLimits, VersionId,
+    Workspace, WorkspaceStage,
 };
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -26,6 +29,10 @@ pub(crate) struct WorkspacePort {
     state: PathBuf,
     /// Set when a result was put into the user's folder.
     applied: OnceLock<u64>,
+    /// The versions that other runs of the state folder need, once they were looked for.
+    others: Arc<OnceLock<Vec<VersionId>>>,
+    /// The run that works in this workspace now.
+    own: OnceLock<RunId>,
 }
 
 impl WorkspacePort {
@@ -47,7 +54,25 @@ impl WorkspacePort {
             root: root.to_owned(),
             state: state.to_owned(),
             applied: OnceLock::new(),
+            others: Arc::default(),
+            own: OnceLock::new(),
         })
+    }
+
+    /// From now on the workspace is used by this run; content that other runs need is left to them.
+    pub(crate) fn works_on(&self, run: &RunId) {
+        let _ = self.own.set(run.clone());
+    }
+
+    /// The version without files.
+    pub(crate) async fn empty(&self) -> Result<Digest, String> {
+        let workspace = Arc::clone(&self.workspace);
+        blocking(move || workspace.empty().map(|version| version.0).map_err(|e| describe(&e))).await?
+    }
+
+    /// The workspace itself.
+    pub(crate) fn inner(&self) -> &Workspace {
+        &self.workspace
     }
 
     /// Files of the user's folder that a result was put into, where that was done.
@@ -118,6 +143,30 @@ impl longhaul_engine::ports::Workspace for WorkspacePort {
         })
     }
 
+    fn collect(&self, keep: Vec<Digest>) -> BoxFuture<'_, Result<Bytes, WorkspaceError>> {
+        let (workspace, others) = (Arc::clone(&self.workspace), Arc::clone(&self.others));
+        let (state, own) = (self.state.clone(), self.own.get().cloned());
+        Box::pin(async move {
+            let collected = blocking(move || {
+                let mut versions: Vec<VersionId> = keep.into_iter().map(VersionId).collect();
+                // No other run goes on while this process holds the state folder, so once is enough.
+                match others.get() {
+                    Some(others) => versions.extend(others),
+                    None => {
+                        let found = needed(&state, own.as_ref())?;
+                        versions.extend(&found);
+                        let _ = others.set(found);
+                    }
+                }
+                let collected = workspace.collect(&versions).map_err(|e| describe(&e))?;
+                let Collected { removed, left, bytes } = collected;
+                tracing::debug!(versions = versions.len(), removed, left, bytes, "old content is collected");
+                Ok(Bytes(bytes))
+            });
+            collected.await.and_then(|collected| collected).map_err(WorkspaceError)
+        })
+    }
+
     fn apply(&self, from: Digest, to: Digest) -> BoxFuture<'_, Result<Applied, ApplyFailed>> {
         let workspace = Arc::clone(&self.workspace);
         Box::pin(async move {
@@ -135,6 +184,19 @@ impl longhaul_engine::ports::Workspace for WorkspacePort {
             }
         })
     }
+}
+
+/// The versions that the runs in `state` need, but for `own`.
+fn needed(state: &Path, own: Option<&RunId>) -> Result<Vec<VersionId>, String> {
+    let reader = Reader::open(state).map_err(|e| describe(&e))?;
+    let runs = reader.runs().map_err(|e| describe(&e))?;
+    let records = RecordsPort::new(reader);
+    let mut versions = Vec::new();
+    for run in runs.into_iter().filter(|run| own != Some(&run.id)) {
+        let history = History::read(&records, &run.id).map_err(|e| describe(&e))?;
+        versions.extend(history.needed().into_iter().map(VersionId));
+    }
+    Ok(versions)
 }
 
 impl OpenStage for StagePort {

@@ -62,6 +62,8 @@ pub(crate) struct Ended {
     pub(crate) state: Option<Value>,
     /// Where in the record the part of the try begins that would have to be done again.
     pub(crate) script: Script,
+    /// The version that the last instance worked on.
+    pub(crate) base: Option<Digest>,
     /// What was committed.
     pub(crate) changes: Vec<Change>,
 }
@@ -102,6 +104,7 @@ pub(crate) async fn execute(shared: &Shared, work: Work) -> Result<Ended, Journa
             usage: Usage::default(),
             state: work.state.clone(),
             script,
+            base: None,
             changes: Vec::new(),
         },
         work,
@@ -143,6 +146,8 @@ impl Try<'_> {
         let attempt = self.next_attempt();
         let before = self.before(&attempt)?;
         let base = before.as_ref().map_or_else(|| shared.head.version(), |before| before.base);
+        self.used.base = Some(base);
+        let _in_use = shared.in_use.hold(base);
         let instance = Instance {
             shared,
             transcript: &transcript,

@@ -8,6 +8,7 @@ use crate::history::TaskHistory;
 use crate::ledger::Ledger;
 use crate::report::{TaskCounts, TaskRow};
 use crate::transcript::Script;
+use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Entry, Position};
 use longhaul_core::graph::{Graph, Next, TaskChange};
 use longhaul_core::id::{Name, TaskId};
@@ -46,6 +47,8 @@ pub(super) struct Facts {
     pub(super) began: Position,
     /// Where its try began that was cut short or suspended, and is to be done again up to there.
     pub(super) suspended: Option<Script>,
+    /// The version that a suspended attempt works on.
+    pub(super) waits_on: Option<Digest>,
     /// What the last instance handed over to the next.
     pub(super) handed: Option<Value>,
     /// Who has to accept the next try.
@@ -163,6 +166,12 @@ impl Book {
         self.facts.get_mut(task).ok_or_else(|| Halt::Defect(format!("nothing is known of the task `{task}`")))
     }
 
+    /// The versions that attempts work on which were suspended or cut short.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = Digest> {
+        let open = self.graph.tasks().filter(|(_, state)| !state.is_final());
+        open.filter_map(|(task, _)| self.facts.get(task)?.waits_on)
+    }
+
     /// Whether all tasks have ended.
     pub(super) fn is_done(&self) -> bool {
         self.graph.is_done()
@@ -254,6 +263,7 @@ impl Facts {
             tries: 0,
             began: Position(0),
             suspended: None,
+            waits_on: None,
             handed: None,
             validator: None,
             history: Vec::new(),
@@ -271,6 +281,7 @@ impl Facts {
             tries: history.tries,
             began: history.began.map_or(Position(0), |(position, _)| position),
             suspended: None,
+            waits_on: history.base,
             handed: history.handed.clone(),
             validator: history.validator.clone(),
             history: history.past.clone(),
@@ -308,6 +319,7 @@ impl Facts {
     /// Forgets what only another try would need.
     fn let_go(&mut self) {
         self.handed = None;
+        self.waits_on = None;
         self.history = Vec::new();
         if let Some((item, _)) = &mut self.element {
             *item = Value::Null;

@@ -1,6 +1,7 @@
 //! The loop: begins what can begin, waits for what is under way, takes note of how it ended.
 
 use super::book::Book;
+use super::checkpoints::Checkpoints;
 use super::events::{Budget, Ending, Event};
 use super::outputs::Outputs;
 use super::slots::Slots;
@@ -11,7 +12,8 @@ use crate::ports::JournalError;
 use crate::recovery::{Again, Case, Verdict, recover};
 use crate::report::merge;
 use crate::shared::{Shared, Stop};
-use longhaul_core::entry::{ChangeKind, Entry};
+use longhaul_core::digest::Digest;
+use longhaul_core::entry::{ChangeKind, CheckpointReason, Entry};
 use longhaul_core::graph::{Next, TaskChange};
 use longhaul_core::id::{AttemptId, Name, TaskId};
 use longhaul_core::incident::{Incident, IncidentClass, Past, Problem};
@@ -32,6 +34,7 @@ pub(crate) struct Dispatcher {
     pub(super) book: Book,
     pub(super) outputs: Outputs,
     pub(super) slots: Slots,
+    pub(super) checkpoints: Checkpoints,
     /// What is under way.
     pub(super) flight: JoinSet<Result<Event, JournalError>>,
     /// Ends waits before another try, when there will be none.
@@ -46,6 +49,7 @@ impl Dispatcher {
     pub(crate) fn new(shared: Arc<Shared>, workflow: Arc<Workflow>, book: Book, outputs: Outputs) -> Self {
         Self {
             slots: Slots::new(&workflow),
+            checkpoints: Checkpoints::new(workflow.checkpoints.keep),
             shared,
             workflow,
             book,
@@ -59,8 +63,8 @@ impl Dispatcher {
     }
 
     /// Works until nothing is under way and nothing more can begin.
-    pub(crate) async fn work(&mut self, control: &RunControl, time_left: Duration) -> Result<(), Halt> {
-        let ended = self.loop_(control, time_left).await;
+    pub(crate) async fn work(&mut self, control: &RunControl, base: Digest, time_left: Duration) -> Result<(), Halt> {
+        let ended = self.loop_(control, base, time_left).await;
         if ended.is_err() {
             // Nothing may go on behind the back of a run that is over. What has begun to commit finds the record lost.
             self.shared.stop.give();
@@ -70,11 +74,13 @@ impl Dispatcher {
         ended
     }
 
-    async fn loop_(&mut self, control: &RunControl, time_left: Duration) -> Result<(), Halt> {
+    async fn loop_(&mut self, control: &RunControl, base: Digest, time_left: Duration) -> Result<(), Halt> {
         let shared = self.shared.clone();
         let mut orders = control.orders();
         let mut time_is_up = shared.ports.time.sleep(time_left);
         let mut may_run_out = true;
+        let every = self.workflow.checkpoints.every;
+        let mut interval = shared.ports.time.sleep(every);
         loop {
             self.begin_what_can()?;
             if self.flight.is_empty() {
@@ -83,10 +89,16 @@ impl Dispatcher {
             tokio::select! {
                 biased;
                 error = shared.ledger.broken() => return Err(error.into()),
-                order = orders.next() => self.end(match order {
-                    Order::Pause => Ending::Pause,
-                    Order::Cancel => Ending::Cancel,
-                }),
+                order = orders.next() => match order {
+                    Order::Checkpoint => self.checkpoint(CheckpointReason::Demand)?,
+                    Order::Pause => self.end(Ending::Pause),
+                    Order::Cancel => self.end(Ending::Cancel),
+                },
+                () = &mut interval => {
+                    self.checkpoint(CheckpointReason::Interval)?;
+                    self.collect(base).await?;
+                    interval = shared.ports.time.sleep(every);
+                }
                 () = &mut time_is_up, if may_run_out => {
                     may_run_out = false;
                     self.end(Ending::Exhaust(Budget::WallTime));
@@ -135,6 +147,7 @@ impl Dispatcher {
     }
 
     fn ended(&mut self, task: &TaskId, mut ended: Ended) -> Result<(), Halt> {
+        let committed = !ended.changes.is_empty();
         merge(&mut self.changes, std::mem::take(&mut ended.changes));
         let facts = self.book.facts(task)?;
         facts.used(&ended);
@@ -143,7 +156,8 @@ impl Dispatcher {
         match ended.ending {
             TryEnding::Completed(output) => {
                 self.release(&agent)?;
-                self.apply(task, TaskEvent::Complete, Some(output))
+                self.apply(task, TaskEvent::Complete, Some(output))?;
+                if committed { self.checkpoint(CheckpointReason::Commit) } else { Ok(()) }
             }
             TryEnding::Failed(_, problem)
                 if problem.class == IncidentClass::Exhausted && self.shared.fuel.is_empty() =>
@@ -157,7 +171,9 @@ impl Dispatcher {
             }
             TryEnding::Failed(attempt, problem) => self.fail(task, attempt, problem),
             TryEnding::Suspended(until) => {
-                self.book.facts(task)?.suspended = Some(ended.script);
+                let facts = self.book.facts(task)?;
+                facts.suspended = Some(ended.script);
+                facts.waits_on = ended.base;
                 self.release(&agent)?;
                 self.apply(task, TaskEvent::Suspend, None)?;
                 self.wake_at(task, until);

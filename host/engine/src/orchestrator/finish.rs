@@ -34,6 +34,7 @@ impl Dispatcher {
             (event, reason) => self.step(&mut closing, event, reason)?,
         }
         self.shared.ledger.flush().await?;
+        self.collect(base).await?;
         Ok(self.report(closing, base, started))
     }
 

@@ -17,6 +17,7 @@
 
 mod begin;
 mod book;
+mod checkpoints;
 mod dispatcher;
 mod events;
 mod finish;

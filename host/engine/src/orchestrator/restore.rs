@@ -23,6 +23,7 @@ impl Dispatcher {
         }
         self.incidents = history.incidents;
         self.changes.clone_from(&history.changes);
+        self.checkpoints.restore(&history.checkpoints);
         for (task, known) in self.book.settle()? {
             self.carry_on(&task, known)?;
         }
@@ -58,6 +59,9 @@ impl Dispatcher {
     /// Goes on with a task that had not ended.
     fn carry_on(&mut self, task: &TaskId, known: TaskHistory) -> Result<(), Halt> {
         let script = known.began.map(|(after, number)| Script { after, number });
+        if known.is_foreign {
+            return self.begin_anew(task);
+        }
         match self.book.state(task) {
             // To resume the run is to say that it may be tried again.
             Some(TaskState::Escalated) => {
@@ -97,10 +101,25 @@ impl Dispatcher {
         }
     }
 
+    /// Lets a task begin again whose try is another run's.
+    fn begin_anew(&mut self, task: &TaskId) -> Result<(), Halt> {
+        match self.book.state(task) {
+            Some(TaskState::Waiting) => self.apply(task, TaskEvent::Wake, None),
+            Some(TaskState::Running) => {
+                self.apply(task, TaskEvent::Fail, None)?;
+                self.apply(task, TaskEvent::Retry, None)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Goes on with a task that had failed and was not tried again yet.
     fn decide_on(&mut self, task: &TaskId, known: TaskHistory) -> Result<(), Halt> {
         let Some(incident) = known.incident else {
-            return Err(Halt::Defect(format!("the record has no incident of the failing task `{task}`")));
+            // It was on its way back to another try.
+            let agent = self.book.facts(task)?.agent.clone();
+            self.release(&agent)?;
+            return self.apply(task, TaskEvent::Retry, None);
         };
         let Some((decision, at)) = known.decided else {
             return self.recover(task, incident, known.asked);

@@ -6,6 +6,7 @@ use longhaul_core::entry::{Change, ChangeKind};
 use longhaul_core::id::AttemptId;
 use longhaul_core::path::StagePath;
 use longhaul_core::stage::{Create, DirEntry, FsError, Node, NodeKind, OpenMode, Stage, StageFile};
+use longhaul_core::units::Bytes;
 use longhaul_engine::ports::{
     Applied, ApplyFailed, BoxFuture, CommitFailed, Committed, OpenStage, Workspace, WorkspaceError,
 };
@@ -30,6 +31,16 @@ impl Files {
         let digest = Digest::of(&serde_json::to_vec(tree).unwrap());
         self.versions.lock().unwrap().insert(digest, tree.clone());
         digest
+    }
+
+    /// The same versions, for another run.
+    pub(crate) fn copy(&self) -> Files {
+        Files { versions: Mutex::new(self.versions.lock().unwrap().clone()), ..Files::default() }
+    }
+
+    /// How many versions there are.
+    pub(crate) fn versions(&self) -> usize {
+        self.versions.lock().unwrap().len()
     }
 
     pub(crate) fn version(&self, digest: Digest) -> Tree {
@@ -69,6 +80,15 @@ impl Workspace for FakeWorkspace {
             }
             *folder = after;
             Ok(Applied { files: touched.len() as u64 })
+        })
+    }
+
+    fn collect(&self, keep: Vec<Digest>) -> BoxFuture<'_, Result<Bytes, WorkspaceError>> {
+        Box::pin(async move {
+            let mut versions = self.0.versions.lock().unwrap();
+            versions.retain(|version, _| keep.contains(version));
+            // What they take is counted in versions.
+            Ok(Bytes(versions.len() as u64))
         })
     }
 }

@@ -111,6 +111,22 @@ impl World {
         report
     }
 
+    /// Another world with the same files, whose record is a copy of this one's up to a checkpoint, as of another run.
+    pub(crate) fn fork(&self, last: usize) -> World {
+        let mut records: Vec<_> = self.journal.records().into_iter().take(last + 1).collect();
+        if let Entry::RunStarted { run, .. } = &mut records[0].entry {
+            *run = RunId::new("run-2").unwrap();
+        }
+        let at = records.last().unwrap().at;
+        let entry = Entry::Forked { from: RunId::new("run-1").unwrap(), checkpoint: 1 };
+        records.push(Record { at, task: None, attempt: None, entry });
+        let files = Arc::new(self.files.copy());
+        *files.folder.lock().unwrap() = files.version(self.base);
+        let journal = Arc::new(FakeJournal::of(records));
+        let (options, plugins, epoch) = (self.options.clone(), self.plugins.clone(), self.epoch.clone());
+        World { files, journal, options, plugins, base: self.base, epoch }
+    }
+
     /// Goes on with the run, as a new process would that has nothing but the record and the files.
     pub(crate) async fn resume(&self, head: &str, tasks: &str) -> Result<RunReport, EngineError> {
         self.resume_with(head, tasks, ResumeOptions::default()).await
@@ -356,6 +372,11 @@ impl FakeJournal {
 
     pub(crate) fn durable(&self) -> usize {
         self.inner.lock().unwrap().durable
+    }
+
+    fn of(records: Vec<Record>) -> Self {
+        let durable = records.len();
+        Self { inner: Mutex::new(Inner { records, durable, ..Inner::default() }) }
     }
 
     pub(crate) fn limit(&self, room: usize) {

@@ -219,6 +219,7 @@ impl JournalRecord {
             policy: None,
             seed: 0,
             apply: false,
+            keep: 3,
         };
         let run = journal.start_run(&Record { at: Timestamp(1), task: None, attempt: None, entry }).unwrap();
         Self { run, count: AtomicU64::new(0), _journal: journal }

@@ -3,7 +3,7 @@
 use longhaul_core::action::{Action, ActionResult};
 use longhaul_core::attempt::{Limits, LogLevel, Outcome, Usage};
 use longhaul_core::digest::Digest;
-use longhaul_core::entry::{Budget, Change, ChangeKind, Entry, Record};
+use longhaul_core::entry::{Budget, Change, ChangeKind, CheckpointReason, Entry, Record};
 use longhaul_core::grant::{Capability, FsPermissions, Party, Permissions};
 use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
 use longhaul_core::incident::{Decision, Incident, IncidentClass, Problem};
@@ -44,6 +44,7 @@ pub(crate) fn started(run: &str) -> Record {
             policy: Some(Permissions { memory: Some(vec!["run".into()]), ..Permissions::default() }),
             seed: u64::MAX,
             apply: true,
+            keep: 3,
         },
     )
 }
@@ -88,6 +89,10 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
             isolation: vec!["landlock".into()],
             budget: Some(Budget { wall_time: Duration::from_secs(27_000), fuel: Some(Fuel(7)) }),
         },
+        EntryKind::Forked => Entry::Forked { from: run_id("20261119-010203-000001"), checkpoint: 3 },
+        EntryKind::Checkpointed => {
+            Entry::Checkpointed { number: 4, version: Digest::of(b"version"), reason: CheckpointReason::Interval }
+        }
         EntryKind::PluginUsed => Entry::PluginUsed {
             name: name("codemod"),
             plugin: PluginKind::Agent,

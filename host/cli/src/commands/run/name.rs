@@ -8,7 +8,7 @@ use longhaul_core::units::Timestamp;
 const DRAWS: u32 = 16;
 
 /// An id that no run has. Ids sort by the time they were made, and those of one second differ by chance.
-pub(super) fn new_run_id(
+pub(crate) fn new_run_id(
     now: Timestamp,
     mut random: impl FnMut() -> u64,
     is_taken: impl Fn(&RunId) -> Result<bool, Failure>,

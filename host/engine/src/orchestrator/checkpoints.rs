@@ -1,0 +1,85 @@
+//! Checkpoints: where the run can be gone back to.
+//!
+//! A checkpoint is an entry of the record and nothing else: the version that it names is kept, and what stands in the record up
+//! to it says how all tasks stood. One is made when a task's work is committed, when some time has passed, and on demand. The
+//! newest few are kept; content that only older ones have is collected.
+
+use super::dispatcher::Dispatcher;
+use crate::error::Halt;
+use crate::history::Checkpoint;
+use longhaul_core::digest::Digest;
+use longhaul_core::entry::{CheckpointReason, Entry};
+use std::collections::{BTreeSet, VecDeque};
+
+/// The checkpoints that are kept.
+#[derive(Debug)]
+pub(super) struct Checkpoints {
+    keep: usize,
+    next: u32,
+    kept: VecDeque<Digest>,
+}
+
+impl Checkpoints {
+    /// None yet; up to `keep` will be kept.
+    pub(super) fn new(keep: u32) -> Self {
+        Self { keep: usize::try_from(keep).unwrap_or(usize::MAX).max(1), next: 1, kept: VecDeque::new() }
+    }
+
+    /// Those that the record has.
+    pub(super) fn restore(&mut self, recorded: &[Checkpoint]) {
+        for checkpoint in recorded {
+            self.add(checkpoint.version);
+        }
+    }
+
+    fn add(&mut self, version: Digest) {
+        self.next += 1;
+        self.kept.push_back(version);
+        while self.kept.len() > self.keep {
+            self.kept.pop_front();
+        }
+    }
+}
+
+impl Dispatcher {
+    /// Makes a checkpoint of the current version. By interval only where something was committed since the last one.
+    pub(super) fn checkpoint(&mut self, reason: CheckpointReason) -> Result<(), Halt> {
+        let version = self.shared.head.version();
+        if reason == CheckpointReason::Interval && self.checkpoints.kept.back() == Some(&version) {
+            return Ok(());
+        }
+        let number = self.checkpoints.next;
+        self.shared.ledger.run(Entry::Checkpointed { number, version, reason })?;
+        tracing::debug!(run = %self.shared.run, number, %version, ?reason, "a checkpoint is made");
+        self.checkpoints.add(version);
+        Ok(())
+    }
+
+    /// Collects what no version that matters has: the one that the run began with, the current one, those of kept checkpoints,
+    /// and those that open attempts work on. Where that leaves more than the checkpoints may take, older ones go.
+    pub(super) async fn collect(&mut self, base: Digest) -> Result<(), Halt> {
+        // No commit is under way while this is held, so everything in the store is named by a version or is rubbish.
+        let shared = self.shared.clone();
+        let turn = shared.head.turn().await;
+        loop {
+            let mut keep = BTreeSet::from([base, shared.head.version()]);
+            keep.extend(shared.in_use.versions());
+            keep.extend(self.book.waiting());
+            keep.extend(&self.checkpoints.kept);
+            let used = match shared.ports.workspace.collect(keep.into_iter().collect()).await {
+                Ok(used) => used,
+                Err(error) => {
+                    // What is not collected takes room and does no harm.
+                    tracing::warn!(run = %shared.run, %error, "old content could not be collected");
+                    break;
+                }
+            };
+            if used <= self.workflow.checkpoints.max_disk || self.checkpoints.kept.len() <= 1 {
+                break;
+            }
+            self.checkpoints.kept.pop_front();
+        }
+        drop(turn);
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! Collecting: content that no version needs any more is removed.
+//!
+//! What is needed is marked first, all of it, by walking the versions; only then anything is removed. A version that cannot be
+//! read ends it before that. Interrupted, it has removed some of what it may, and the next time removes the rest.
+
+use crate::object::{ObjectError, name_of};
+use crate::tree::{Entry, Folder, VersionId};
+use crate::workspace::Workspace;
+use std::collections::HashSet;
+
+/// What was collected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Contents that were removed.
+    pub removed: u64,
+    /// Contents that are left.
+    pub left: u64,
+    /// The bytes of those.
+    pub bytes: u64,
+}
+
+impl Workspace {
+    /// Removes content that none of these versions has. No import and no commit may be under way meanwhile: their content is
+    /// in no version yet.
+    ///
+    /// # Errors
+    /// [`ObjectError`] where a version cannot be read, and nothing was removed; or where something cannot be removed.
+    pub fn collect(&self, keep: &[VersionId]) -> Result<Collected, ObjectError> {
+        let mut needed = HashSet::new();
+        for version in keep {
+            mark(&*self.load(*version)?, &mut needed);
+        }
+        let mut collected = Collected::default();
+        let failed = ObjectError::io("collect content");
+        for shard in self.objects.dir().entries().map_err(&failed)? {
+            let shard = shard.map_err(&failed)?;
+            let Some(prefix) = shard.file_name().to_str().filter(|name| name.len() == 2).map(str::to_owned) else {
+                continue;
+            };
+            let Ok(folder) = shard.open_dir() else { continue };
+            for object in folder.entries().map_err(&failed)? {
+                let object = object.map_err(&failed)?;
+                let Some(name) = object.file_name().to_str().map(|name| format!("{prefix}/{name}")) else { continue };
+                if needed.contains(&name) {
+                    collected.left += 1;
+                    collected.bytes += object.metadata().map_err(&failed)?.len();
+                } else {
+                    object.remove_file().map_err(&failed)?;
+                    collected.removed += 1;
+                }
+            }
+        }
+        Ok(collected)
+    }
+}
+
+/// Notes the names of everything that `folder` has. Folders that are noted already are passed over, and with them what they have.
+fn mark(folder: &Folder, needed: &mut HashSet<String>) {
+    if !needed.insert(name_of(folder.digest())) {
+        return;
+    }
+    for (_, entry) in folder.entries() {
+        match entry {
+            Entry::Folder(inner) => mark(inner, needed),
+            Entry::File(file) => drop(needed.insert(name_of(file.digest))),
+            Entry::Symlink(_) => {}
+        }
+    }
+}
