@@ -50,7 +50,7 @@ impl Given {
         now: Timestamp,
     ) -> Result<Self, Failure> {
         let file = read_file(workflow, "workflow", "`longhaul init` writes one to begin with")?;
-        let folder = workflow.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+        let folder = folder_of(workflow);
         let workflow = parse(&file.name, &file.text).map_err(wrong)?;
         check_ignored(&workflow, &file)?;
         let inputs = read_inputs(&workflow, inputs)?;
@@ -66,10 +66,11 @@ impl Given {
     pub(crate) fn recorded(history: &History) -> Result<Self, Failure> {
         let file = SourceFile { name: history.file.clone(), text: history.source.clone() };
         let workflow = parse(&file.name, &file.text).map_err(wrong)?;
-        // Where it was read matters no more: what it led to is kept with the run.
+        // Where a plugin was read matters only where the copy that the run kept is lost.
+        let folder = folder_of(Path::new(&history.file));
         let policy = history.policy.clone();
         let policy = policy.map(|permissions| Policy { permissions, file: file.clone() });
-        Ok(Self { workflow, file, folder: PathBuf::from("."), policy, inputs: Map::new() })
+        Ok(Self { workflow, file, folder, policy, inputs: Map::new() })
     }
 
     /// What the operator should know before the run begins, a line each.
@@ -84,6 +85,11 @@ impl Given {
             fields => vec![format!("note: {}: without effect in this version: {}", self.file.name, fields.join(", "))],
         }
     }
+}
+
+/// The folder that a workflow's paths are relative to.
+fn folder_of(workflow: &Path) -> PathBuf {
+    workflow.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
 impl Policy {
