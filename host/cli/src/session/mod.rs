@@ -144,6 +144,7 @@ impl Entered {
         let Self { session, lock, signals, store, workspace } = self;
         let Session { given, state, plugins, progress, manner, .. } = session;
         workspace.works_on(run);
+        request::forget(&state, run);
         lock.works_on(run).map_err(|e| Failure::of(Exit::Internal, format!("work on the run {run}"), &e))?;
         tracing::info!(%run, workflow = %given.workflow.name, "a run is under way");
         let signals = tokio::spawn(signals.watch(control.clone(), Arc::clone(&progress), store.clone()));

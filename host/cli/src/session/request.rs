@@ -69,11 +69,14 @@ pub(crate) fn ask(state: &Path, run: &RunId, request: Request) -> Result<bool, F
     Ok(true)
 }
 
+/// Forgets what was asked of a process that is gone. To be done before others are told that this one carries the run.
+pub(super) fn forget(state: &Path, run: &RunId) {
+    drop(fs::remove_file(path(state, run)));
+}
+
 /// Takes what is asked of `run`, for as long as it is carried.
 pub(super) async fn watch(state: PathBuf, run: RunId, control: RunControl, progress: Arc<Progress>) {
-    // What was asked of a process that is gone is not asked of this one.
     let path = path(&state, &run);
-    drop(fs::remove_file(&path));
     loop {
         tokio::time::sleep(LOOK).await;
         match take(&path).as_deref() {
