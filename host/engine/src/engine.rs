@@ -148,6 +148,10 @@ impl Engine {
         let outputs = Outputs::new(&workflow, std::mem::take(&mut history.inputs), facts);
         let wall_time = shared.wall_time.saturating_sub(history.active);
         let mut dispatcher = Dispatcher::new(shared.clone(), workflow, book, outputs);
+        if control.is_to_end() {
+            // What was under way is brought to where it was, and does nothing more.
+            shared.stop.give();
+        }
         dispatcher.restore(&history).map_err(halt)?;
         shared.ledger.flush().await.map_err(|error| halt(error.into()))?;
         let (base, started, apply) = (history.base, history.started, history.apply);

@@ -99,6 +99,11 @@ impl RunControl {
         });
     }
 
+    /// Whether the run is to end already.
+    pub(crate) fn is_to_end(&self) -> bool {
+        self.0.borrow().end.is_some()
+    }
+
     /// The orders to come, each once.
     pub(crate) fn orders(&self) -> Orders {
         Orders { given: self.0.subscribe(), taken: Given::default() }
