@@ -59,7 +59,7 @@ fn mark(folder: &Folder, needed: &mut HashSet<String>) {
     if !needed.insert(name_of(folder.digest())) {
         return;
     }
-    for (_, entry) in folder.entries() {
+    for entry in folder.entries().values() {
         match entry {
             Entry::Folder(inner) => mark(inner, needed),
             Entry::File(file) => drop(needed.insert(name_of(file.digest))),

@@ -1,0 +1,164 @@
+//! What the record says of one task: a fold over its entries.
+
+use longhaul_core::attempt::{Outcome, Usage};
+use longhaul_core::digest::Digest;
+use longhaul_core::entry::Position;
+use longhaul_core::id::{AttemptId, Name};
+use longhaul_core::incident::{Decision, Incident, Past, Problem};
+use longhaul_core::state::TaskState;
+use longhaul_core::units::Timestamp;
+use serde_json::Value;
+
+/// What the record says of one task.
+#[derive(Debug, Clone)]
+pub(crate) struct TaskHistory {
+    pub(crate) state: TaskState,
+    /// Who works on it.
+    pub(crate) agent: Name,
+    /// The elements that were planned for it, where it has a `for_each`.
+    pub(crate) elements: usize,
+    /// The number of its next attempt.
+    pub(crate) next: u32,
+    pub(crate) attempts: u32,
+    pub(crate) tries: u32,
+    pub(crate) usage: Usage,
+    pub(crate) past: Vec<Past>,
+    /// What the last instance handed over to the next.
+    pub(crate) handed: Option<Value>,
+    pub(crate) validator: Option<Name>,
+    pub(crate) output: Option<Value>,
+    pub(crate) problem: Option<Problem>,
+    /// How the attempt ended that ended last, those that judge apart.
+    pub(crate) ended: Option<(AttemptId, Result<Outcome, Problem>)>,
+    /// Whether the work of that attempt was committed.
+    pub(crate) is_committed: bool,
+    /// What went wrong in the try under way.
+    pub(crate) incident: Option<Incident>,
+    /// Strategies that were asked about it and knew nothing.
+    pub(crate) asked: Vec<Name>,
+    /// What was decided about it, and when.
+    pub(crate) decided: Option<(Decision, Timestamp)>,
+    /// The version that the last attempt of the try works on.
+    pub(crate) base: Option<Digest>,
+    /// Whether the try under way is one of the run that this one was copied from, and is not gone on with.
+    pub(crate) is_foreign: bool,
+    /// What a suspended try waits for.
+    pub(crate) until: Option<Timestamp>,
+    /// Where the try under way begins, and the number of its first attempt.
+    pub(crate) began: Option<(Position, u32)>,
+    judging: bool,
+}
+
+impl TaskHistory {
+    pub(super) fn planned(agent: Name) -> Self {
+        Self {
+            state: TaskState::Pending,
+            agent,
+            elements: 0,
+            next: 1,
+            attempts: 0,
+            tries: 0,
+            usage: Usage::default(),
+            past: Vec::new(),
+            handed: None,
+            validator: None,
+            output: None,
+            problem: None,
+            ended: None,
+            is_committed: false,
+            incident: None,
+            asked: Vec::new(),
+            decided: None,
+            base: None,
+            is_foreign: false,
+            until: None,
+            began: None,
+            judging: false,
+        }
+    }
+
+    pub(super) fn change(&mut self, position: Position, to: TaskState) {
+        let from = std::mem::replace(&mut self.state, to);
+        self.is_foreign = false;
+        match to {
+            TaskState::Pending if from == TaskState::Escalated => {
+                // A person has seen to it: what failed before counts no more.
+                self.settle();
+                self.tries = 0;
+            }
+            // It goes on in the middle of its try.
+            TaskState::Running if self.until.is_some() => self.until = None,
+            TaskState::Waiting => {}
+            TaskState::Pending if from == TaskState::Waiting => {}
+            TaskState::Running => {
+                self.began = Some((position, self.next));
+                self.ended = None;
+                self.is_committed = false;
+            }
+            TaskState::Pending => {
+                match self.decided.take() {
+                    Some((Decision::Reassign { agent }, _)) => {
+                        self.agent = agent;
+                        // Another agent cannot read what this one handed to itself.
+                        self.handed = None;
+                        self.validator = None;
+                    }
+                    Some((Decision::Rollback { validate, .. }, _)) => self.validator = validate,
+                    Some(_) => self.validator = None,
+                    None => {}
+                }
+                self.settle();
+            }
+            TaskState::Failing => {}
+            _ => {
+                self.settle();
+                self.past = Vec::new();
+                self.handed = None;
+            }
+        }
+    }
+
+    /// What is under way stays with the run that this one is copied from.
+    pub(super) fn leave_behind(&mut self) {
+        self.is_foreign = matches!(self.state, TaskState::Running | TaskState::Waiting) || self.until.is_some();
+    }
+
+    /// The try under way is over.
+    fn settle(&mut self) {
+        self.began = None;
+        self.ended = None;
+        self.base = None;
+        self.until = None;
+        self.incident = None;
+        self.decided = None;
+        self.asked = Vec::new();
+    }
+
+    pub(super) fn attempt_started(&mut self, position: Position, number: u32, judges: bool) {
+        self.attempts = self.attempts.saturating_add(1);
+        self.next = number.saturating_add(1);
+        self.judging = judges;
+        if judges {
+            return;
+        }
+        if let Some((_, Ok(Outcome::ContinueAsNew(state)))) = self.ended.take() {
+            // What came before is done; the try goes on from what was handed over.
+            self.handed = Some(state);
+            self.began = Some((Position(position.0.saturating_sub(1)), number));
+        }
+        self.is_committed = false;
+    }
+
+    pub(super) fn attempt_ended(&mut self, attempt: AttemptId, result: Result<Outcome, Problem>, usage: &Usage) {
+        self.usage.fuel += usage.fuel;
+        self.usage.memory = self.usage.memory.max(usage.memory);
+        self.usage.time = self.usage.time.saturating_add(usage.time);
+        if self.judging {
+            return;
+        }
+        if let Ok(Outcome::Completed(output)) = &result {
+            self.output = Some(output.clone());
+        }
+        self.ended = Some((attempt, result));
+    }
+}
