@@ -11,6 +11,7 @@ use crate::incident::{IncidentClass, Problem};
 use crate::stage::Stage;
 use crate::units::{Bytes, Fuel, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,10 +101,43 @@ pub struct Job {
     pub recorder: Arc<dyn Recorder>,
     /// What time it is for the guest.
     pub clock: Arc<dyn Clock>,
+    /// How its work is committed before its end.
+    pub committer: Arc<dyn Committer>,
     /// When the attempt began. A replayed one began when the first did.
     pub began: Timestamp,
     /// Where the guest's random numbers come from.
     pub seed: Digest,
+}
+
+/// Commits what an attempt has done so far, in the middle of it.
+pub trait Committer: Send + Sync {
+    /// Makes it part of the workspace. The attempt goes on either way.
+    ///
+    /// # Errors
+    /// [`NotCommitted`]: nothing of it is visible to others.
+    fn commit(&self) -> Pin<Box<dyn Future<Output = Result<(), NotCommitted>> + Send + '_>>;
+}
+
+/// Why something was not committed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotCommitted {
+    /// It cannot be recorded, so the attempt ends.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// It does not go, for a reason that the guest is told.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Commits nothing: for an attempt whose work is not its own.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NeverCommits;
+
+impl Committer for NeverCommits {
+    fn commit(&self) -> Pin<Box<dyn Future<Output = Result<(), NotCommitted>> + Send + '_>> {
+        let refused = NotCommitted::Refused("this attempt only looks at the work of another one".to_owned());
+        Box::pin(std::future::ready(Err(refused)))
+    }
 }
 
 /// What a guest does, as it does it.

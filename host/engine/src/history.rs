@@ -280,7 +280,8 @@ impl History {
             }
             Entry::Committed { version, changes, .. } => {
                 self.version = version;
-                task.is_committed = true;
+                // One in the middle of an attempt is not its last.
+                task.is_committed = task.ended.is_some();
                 crate::report::merge(&mut self.changes, changes);
             }
             Entry::AttemptStarted { judges, base, .. } => {

@@ -92,7 +92,7 @@ pub trait Workspace: Send + Sync {
         version: Digest,
         attempt: &'a AttemptId,
         limits: &'a Limits,
-    ) -> BoxFuture<'a, Result<Box<dyn OpenStage>, WorkspaceError>>;
+    ) -> BoxFuture<'a, Result<Arc<dyn OpenStage>, WorkspaceError>>;
 
     /// Brings the user's folder from version `from` to version `to`, all or nothing. This future is never dropped. After a
     /// crash in its middle the next call, or the opening of the workspace, finishes it or takes it back. A path that is as
@@ -120,11 +120,18 @@ pub trait OpenStage: Send + Sync {
     /// give `head` itself. This future is never dropped.
     ///
     /// # Errors
-    /// [`CommitFailed`]; the stage is gone then too, and no version was made.
-    fn commit(self: Box<Self>, head: Digest) -> BoxFuture<'static, Result<Committed, CommitFailed>>;
+    /// [`CommitFailed`], and no version was made. The stage goes on either way: after a commit it shows what it held, without
+    /// what others changed, and a later commit is about what is changed from now on.
+    fn commit(&self, head: Digest) -> BoxFuture<'static, Result<Committed, CommitFailed>>;
+
+    /// Takes what the stage holds for what it began with, and makes it part of nothing: as after a commit that was made before.
+    ///
+    /// # Errors
+    /// [`CommitFailed::Io`].
+    fn seal(&self) -> BoxFuture<'static, Result<(), CommitFailed>>;
 
     /// Throws the stage away.
-    fn discard(self: Box<Self>) -> BoxFuture<'static, ()>;
+    fn discard(self: Arc<Self>) -> BoxFuture<'static, ()>;
 }
 
 /// A commit that worked.

@@ -88,8 +88,22 @@ pub(crate) struct Hold<'a>(&'a InUse, Digest);
 
 impl InUse {
     pub(crate) fn hold(&self, version: Digest) -> Hold<'_> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(version).or_default() += 1;
+        self.take(version);
         Hold(self, version)
+    }
+
+    pub(crate) fn take(&self, version: Digest) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(version).or_default() += 1;
+    }
+
+    pub(crate) fn give_back(&self, version: Digest) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = held.get_mut(&version) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&version);
+            }
+        }
     }
 
     pub(crate) fn versions(&self) -> Vec<Digest> {
@@ -99,13 +113,7 @@ impl InUse {
 
 impl Drop for Hold<'_> {
     fn drop(&mut self) {
-        let mut held = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = held.get_mut(&self.1) {
-            *count -= 1;
-            if *count == 0 {
-                held.remove(&self.1);
-            }
-        }
+        self.0.give_back(self.1);
     }
 }
 

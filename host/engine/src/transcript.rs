@@ -251,7 +251,8 @@ impl Recorder for AttemptRecorder {
     }
 }
 
-fn told(fault: Fault) -> RecordError {
+/// A fault as the sandbox is told of it.
+pub(crate) fn told(fault: Fault) -> RecordError {
     match fault {
         Fault::Lost(error) => RecordError::Lost(error.to_string()),
         Fault::Attempt(fault) => match *fault {

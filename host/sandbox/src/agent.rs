@@ -32,6 +32,7 @@ pub(crate) async fn run(inner: &Inner, plugin: &Plugin, job: Job) -> Ran {
         stage: job.stage,
         recorder: job.recorder,
         clock: job.clock,
+        committer: job.committer,
         began: job.began,
         seed: job.seed,
         suspends: true,

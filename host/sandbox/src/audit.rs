@@ -166,11 +166,17 @@ impl Audit {
         self.event(&mut state, AttemptEvent::Log { level, message: line })
     }
 
+    /// Takes note that the record failed elsewhere; gives the error that ends the attempt.
+    pub(crate) fn fail(&self, error: RecordError) -> AuditError {
+        let error = AuditError::Record(error);
+        self.lock().failure = Some(error.clone());
+        self.failed.store(true, Ordering::Release);
+        error
+    }
+
     /// Records nothing more, and tells nobody: the attempt goes on in another instance.
     pub(crate) fn mute(&self) {
-        let over = RecordError::Lost("the attempt is suspended".to_owned());
-        self.lock().failure = Some(AuditError::Record(over));
-        self.failed.store(true, Ordering::Release);
+        self.fail(RecordError::Lost("the attempt is suspended".to_owned()));
     }
 
     /// Records how far the work is.

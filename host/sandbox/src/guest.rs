@@ -7,7 +7,7 @@ use crate::meter::Meter;
 use crate::sockets::{HasSockets, Sockets};
 use crate::stdio::Output;
 use crate::waits::{HasWaits, Timers, Waits};
-use longhaul_core::attempt::{Limits, Recorder};
+use longhaul_core::attempt::{Committer, Limits, Recorder};
 use longhaul_core::clock::Clock;
 use longhaul_core::digest::Digest;
 use longhaul_core::grant::Grant;
@@ -32,6 +32,7 @@ pub(crate) struct GuestConfig {
     pub(crate) stage: Arc<dyn Stage>,
     pub(crate) recorder: Arc<dyn Recorder>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) committer: Arc<dyn Committer>,
     /// When the attempt began.
     pub(crate) began: Timestamp,
     /// Where its random numbers come from.
@@ -50,12 +51,13 @@ pub(crate) struct Guest {
     pub(crate) stderr: Output,
     pub(crate) clock: RecordedClock,
     pub(crate) timers: Timers,
+    pub(crate) committer: Arc<dyn Committer>,
     pub(crate) limits: Limits,
 }
 
 impl Guest {
     pub(crate) fn new(config: GuestConfig) -> Self {
-        let GuestConfig { limits, grant, stage, recorder, clock, began, seed, suspends } = config;
+        let GuestConfig { limits, grant, stage, recorder, clock, committer, began, seed, suspends } = config;
         let audit = Audit::new(recorder, limits.events, limits.log);
         let meter = Meter::new(&limits);
         let bill = || meter.bill();
@@ -78,7 +80,7 @@ impl Guest {
         table.set_max_capacity(limits.handles as usize * 3 + SPARE_HANDLES);
         let max_read = usize::try_from(limits.call_bytes.0.min(MAX_READ)).unwrap_or(usize::MAX);
         let fs = FsContext::new(stage, grant, Arc::clone(&audit), bill(), max_read, limits.handles);
-        Self { wasi, table, fs, meter, audit, stderr, clock, timers, limits }
+        Self { wasi, table, fs, meter, audit, stderr, clock, timers, committer, limits }
     }
 
     fn files(&mut self) -> FsView<'_> {

@@ -8,7 +8,8 @@ use crate::bindings::agent::longhaul::plugin::{
     context, exec, http, human, logging, memory, messages, model, tasks, types,
 };
 use crate::guest::Guest;
-use longhaul_core::attempt::LogLevel;
+use longhaul_core::action::{Action, ActionResult};
+use longhaul_core::attempt::{LogLevel, NotCommitted};
 use longhaul_core::grant::{Capability, Denial, Party, Permissions};
 
 impl types::Host for Guest {}
@@ -35,9 +36,26 @@ impl context::Host for Guest {
 
     async fn checkpoint(&mut self) -> wasmtime::Result<Result<(), types::Error>> {
         self.meter.charge_call(0);
-        let reason = "this host commits a task's work at its end, and not yet in the middle of it";
-        self.audit.action(Deed::new(Capability::Context, "checkpoint", "").failed(reason))?;
-        Ok(Err(types::Error::Unavailable(reason.to_owned())))
+        let checkpoint = || Deed::new(Capability::Context, "checkpoint", "");
+        let refused = match self.audit.replayed(Capability::Context, "checkpoint") {
+            Some(Action { result: ActionResult::Failed { error }, .. }) => Some(error),
+            Some(_) => None,
+            None => match self.committer.commit().await {
+                Ok(()) => None,
+                Err(NotCommitted::Refused(reason)) => Some(reason),
+                Err(NotCommitted::Record(error)) => return Err(self.audit.fail(error).into()),
+            },
+        };
+        match refused {
+            None => {
+                self.audit.action(checkpoint())?;
+                Ok(Ok(()))
+            }
+            Some(reason) => {
+                self.audit.action(checkpoint().failed(reason.clone()))?;
+                Ok(Err(types::Error::Failed(reason)))
+            }
+        }
     }
 
     fn usage(&mut self) -> wasmtime::Result<context::Consumption> {

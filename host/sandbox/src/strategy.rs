@@ -6,7 +6,7 @@ use crate::no_files::NoFiles;
 use crate::plugin::{Linked, Plugin};
 use crate::run::{Finish, new_store, run_to_end};
 use crate::sandbox::Inner;
-use longhaul_core::attempt::{Limits, Recorder};
+use longhaul_core::attempt::{Limits, NeverCommits, Recorder};
 use longhaul_core::clock::Clock;
 use longhaul_core::digest::Digest;
 use longhaul_core::grant::Grant;
@@ -53,6 +53,7 @@ pub(crate) async fn decide(
         stage: Arc::new(NoFiles),
         recorder,
         clock: Arc::new(Frozen(situation.incident.at)),
+        committer: Arc::new(NeverCommits),
         began: situation.incident.at,
         seed: Digest::of(&situation.random.to_be_bytes()),
         suspends: false,

@@ -232,6 +232,20 @@ impl Workspace {
         })
     }
 
+    /// Makes what a stage shows a version of its own, on top of nobody's: from now on it is what the stage began with.
+    ///
+    /// # Errors
+    /// [`ObjectError`].
+    pub fn seal(&self, stage: &WorkspaceStage) -> Result<VersionId, ObjectError> {
+        let ours = stage.seal(self.objects.batch(), |batch, base, ours| {
+            add_folders(&batch, ours, Some(base))?;
+            batch.publish()?;
+            Ok::<_, ObjectError>(Arc::clone(ours))
+        })?;
+        self.keep(&ours);
+        Ok(VersionId(ours.digest()))
+    }
+
     /// What differs between two versions.
     ///
     /// # Errors

@@ -130,14 +130,14 @@ impl longhaul_engine::ports::Workspace for WorkspacePort {
         version: Digest,
         attempt: &'a AttemptId,
         limits: &'a Limits,
-    ) -> BoxFuture<'a, Result<Box<dyn OpenStage>, WorkspaceError>> {
+    ) -> BoxFuture<'a, Result<Arc<dyn OpenStage>, WorkspaceError>> {
         let workspace = Arc::clone(&self.workspace);
         let (name, limits) = (attempt.to_string(), StageLimits { bytes: limits.disk.0, files: limits.files });
         Box::pin(async move {
             let opened = blocking(move || {
                 let stage = workspace.stage(VersionId(version), &name, limits).map_err(|e| describe(&e))?;
                 tracing::debug!(attempt = name, %version, "a stage is open");
-                Ok(Box::new(StagePort { workspace, stage, attempt: name }) as Box<dyn OpenStage>)
+                Ok(Arc::new(StagePort { workspace, stage, attempt: name }) as Arc<dyn OpenStage>)
             });
             opened.await.and_then(|opened| opened).map_err(WorkspaceError)
         })
@@ -204,12 +204,19 @@ impl OpenStage for StagePort {
         Arc::clone(&self.stage) as Arc<dyn Stage>
     }
 
-    fn commit(self: Box<Self>, head: Digest) -> BoxFuture<'static, Result<Committed, CommitFailed>> {
+    fn seal(&self) -> BoxFuture<'static, Result<(), CommitFailed>> {
+        let (workspace, stage) = (Arc::clone(&self.workspace), Arc::clone(&self.stage));
         Box::pin(async move {
-            let attempt = self.attempt.clone();
-            let committed = blocking(move || self.workspace.commit(&self.stage, VersionId(head)))
-                .await
-                .map_err(CommitFailed::Io)?;
+            let sealed = blocking(move || workspace.seal(&stage).map_err(|e| describe(&e))).await;
+            sealed.and_then(|sealed| sealed).map(drop).map_err(CommitFailed::Io)
+        })
+    }
+
+    fn commit(&self, head: Digest) -> BoxFuture<'static, Result<Committed, CommitFailed>> {
+        let (workspace, stage, attempt) = (Arc::clone(&self.workspace), Arc::clone(&self.stage), self.attempt.clone());
+        Box::pin(async move {
+            let committed =
+                blocking(move || workspace.commit(&stage, VersionId(head))).await.map_err(CommitFailed::Io)?;
             match committed {
                 Ok(done) => {
                     tracing::debug!(attempt, base = %done.base, version = %done.version, changes = done.changes.len(), "committed");
@@ -227,7 +234,7 @@ impl OpenStage for StagePort {
         })
     }
 
-    fn discard(self: Box<Self>) -> BoxFuture<'static, ()> {
+    fn discard(self: Arc<Self>) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             tracing::debug!(attempt = self.attempt, "the stage is dropped");
             // Only a panic while its files are removed can fail here; the next start clears them away.

@@ -2,10 +2,11 @@
 
 use super::commit::commit;
 use super::instance::{Access, Instance, Left};
+use super::middle::Middle;
 use crate::ports::JournalError;
 use crate::shared::Shared;
 use crate::transcript::{Fault, Noted, Script, Transcript};
-use longhaul_core::attempt::{Limits, Outcome, Usage};
+use longhaul_core::attempt::{Limits, NeverCommits, Outcome, Usage};
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Change, Entry, Position};
 use longhaul_core::grant::Permissions;
@@ -86,7 +87,7 @@ pub(crate) enum Ending {
 /// # Errors
 /// [`JournalError`] where the record is lost: then nothing more was committed.
 #[tracing::instrument(name = "task", skip_all, fields(run = %shared.run, task = %work.task, attempt = work.number))]
-pub(crate) async fn execute(shared: &Shared, work: Work) -> Result<Ended, JournalError> {
+pub(crate) async fn execute(shared: &Arc<Shared>, work: Work) -> Result<Ended, JournalError> {
     let script = Script { after: work.began, number: work.number };
     if work.is_again {
         // What it did in this process may be on its way to the disk still.
@@ -118,7 +119,7 @@ pub(crate) async fn execute(shared: &Shared, work: Work) -> Result<Ended, Journa
 }
 
 struct Try<'a> {
-    shared: &'a Shared,
+    shared: &'a Arc<Shared>,
     transcript: Arc<Transcript>,
     /// Whether the try goes on in another instance than its first.
     renewed: bool,
@@ -177,7 +178,11 @@ impl Try<'_> {
         let may_write = started.may_write();
         self.count(started.noted());
         self.begins(started.noted());
-        let (result, usage) = match started.run(stage.files()).await? {
+        let middle = Middle::new(shared, &transcript, &attempt, &stage);
+        let left =
+            started.run(stage.files(), if may_write { middle.clone() } else { Arc::new(NeverCommits) as _ }).await;
+        self.used.changes.extend(middle.changes());
+        let (result, usage) = match left? {
             Left::Ended(result, usage) => (result, usage),
             left => {
                 stage.discard().await;
@@ -211,7 +216,9 @@ impl Try<'_> {
             stage.discard().await;
             return Ok(Step::Ended(Ending::Interrupted));
         } else {
-            match commit(shared, &transcript, &attempt, stage).await? {
+            let committed = commit(shared, &transcript, &attempt, stage.as_ref()).await?;
+            stage.discard().await;
+            match committed {
                 Ok(changes) => self.used.changes.extend(changes),
                 Err(problem) => return failed(problem),
             }
@@ -261,7 +268,7 @@ impl Try<'_> {
             Err(problem) => return Ok(refused(problem)),
         };
         self.count(started.noted());
-        let (result, usage) = match started.run(files).await? {
+        let (result, usage) = match started.run(files, Arc::new(NeverCommits)).await? {
             Left::Ended(result, usage) => (result, usage),
             left => return Ok(Verdict::Left(left.into())),
         };

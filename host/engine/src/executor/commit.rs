@@ -16,12 +16,11 @@ pub(super) async fn commit(
     shared: &Shared,
     transcript: &Transcript,
     attempt: &AttemptId,
-    stage: Box<dyn OpenStage>,
+    stage: &dyn OpenStage,
 ) -> Result<Result<Vec<Change>, Problem>, Fault> {
     let committed = |entry: &Entry| matches!(entry, Entry::Committed { .. }).then_some(());
     if transcript.take(attempt.number, committed)?.is_some() {
         // It was made before the run was resumed, and has been counted.
-        stage.discard().await;
         return Ok(Ok(Vec::new()));
     }
     shared.ledger.flush().await?;

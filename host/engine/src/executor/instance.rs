@@ -2,7 +2,7 @@
 
 use crate::shared::Shared;
 use crate::transcript::{Fault, Noted, Transcript};
-use longhaul_core::attempt::{AttemptReport, Job, Limits, Outcome, Ran, TaskInput, Usage};
+use longhaul_core::attempt::{AttemptReport, Committer, Job, Limits, Outcome, Ran, TaskInput, Usage};
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::Entry;
 use longhaul_core::grant::{Grant, Permissions};
@@ -100,7 +100,7 @@ impl Started<'_> {
     }
 
     /// Runs it to its end or into a wait, and notes that; nothing, where the run stops meanwhile.
-    pub(super) async fn run(self, files: Arc<dyn Stage>) -> Result<Left, Fault> {
+    pub(super) async fn run(self, files: Arc<dyn Stage>, committer: Arc<dyn Committer>) -> Result<Left, Fault> {
         let Instance { shared, transcript, attempt, agent, limits, input, state, .. } = self.instance;
         let time = limits.time;
         let job = Job {
@@ -119,6 +119,7 @@ impl Started<'_> {
             stage: files,
             recorder: transcript.open(attempt.number),
             clock: shared.ports.time.clone(),
+            committer,
             began: self.noted.at,
             seed: Digest::of(format!("{}/{attempt}", shared.seed).as_bytes()),
         };

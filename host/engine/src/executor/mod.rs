@@ -12,6 +12,7 @@ mod attempt;
 mod commit;
 mod grants;
 mod instance;
+mod middle;
 
 pub(crate) use attempt::{Ended, Ending, Work, execute};
 pub(crate) use grants::Grants;

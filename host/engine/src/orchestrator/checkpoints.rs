@@ -61,6 +61,8 @@ impl Dispatcher {
         // No commit is under way while this is held, so everything in the store is named by a version or is rubbish.
         let shared = self.shared.clone();
         let turn = shared.head.turn().await;
+        // A run that is resumed needs what the record on the disk says: what is needed no more has to be there first.
+        shared.ledger.flush().await?;
         loop {
             let mut keep = BTreeSet::from([base, shared.head.version()]);
             keep.extend(shared.in_use.versions());

@@ -56,12 +56,13 @@ impl Workspace for FakeWorkspace {
         version: Digest,
         _: &'a AttemptId,
         _: &'a Limits,
-    ) -> BoxFuture<'a, Result<Box<dyn OpenStage>, WorkspaceError>> {
+    ) -> BoxFuture<'a, Result<Arc<dyn OpenStage>, WorkspaceError>> {
         Box::pin(async move {
             self.0.staged.lock().unwrap().push(version);
             let tree = self.0.version(version);
-            let stage = Arc::new(MemoryStage(Arc::new(Mutex::new(tree))));
-            Ok(Box::new(Opened { files: self.0.clone(), base: version, stage }) as Box<dyn OpenStage>)
+            let stage = Arc::new(MemoryStage(Arc::new(Mutex::new(tree.clone()))));
+            Ok(Arc::new(Opened { files: self.0.clone(), base: Arc::new(Mutex::new(tree)), stage })
+                as Arc<dyn OpenStage>)
         })
     }
 
@@ -95,7 +96,8 @@ impl Workspace for FakeWorkspace {
 
 struct Opened {
     files: Arc<Files>,
-    base: Digest,
+    /// What the stage began with, or held at its last commit.
+    base: Arc<Mutex<Tree>>,
     stage: Arc<MemoryStage>,
 }
 
@@ -104,12 +106,18 @@ impl OpenStage for Opened {
         self.stage.clone()
     }
 
-    fn commit(self: Box<Self>, head: Digest) -> BoxFuture<'static, Result<Committed, CommitFailed>> {
+    fn seal(&self) -> BoxFuture<'static, Result<(), CommitFailed>> {
+        *self.base.lock().unwrap() = self.stage.0.lock().unwrap().clone();
+        Box::pin(async { Ok(()) })
+    }
+
+    fn commit(&self, head: Digest) -> BoxFuture<'static, Result<Committed, CommitFailed>> {
+        let (files, own_base, stage) = (self.files.clone(), self.base.clone(), self.stage.clone());
         Box::pin(async move {
             // Others get a turn in the middle of a commit.
             tokio::task::yield_now().await;
-            let (base, mine, theirs) =
-                (self.files.version(self.base), self.stage.0.lock().unwrap().clone(), self.files.version(head));
+            let base = own_base.lock().unwrap().clone();
+            let (mine, theirs) = (stage.0.lock().unwrap().clone(), files.version(head));
             let (my_changes, their_changes) = (differing(&base, &mine), differing(&base, &theirs));
             let both: Vec<_> = my_changes.intersection(&their_changes).collect();
             if !both.is_empty() {
@@ -130,13 +138,14 @@ impl OpenStage for Opened {
                 };
                 changes.push(Change { path: StagePath::new(path).unwrap(), change, digest: None });
             }
-            let version = self.files.add(&merged);
-            self.files.committed.lock().unwrap().push(version);
+            *own_base.lock().unwrap() = mine;
+            let version = files.add(&merged);
+            files.committed.lock().unwrap().push(version);
             Ok(Committed { base: head, version, changes })
         })
     }
 
-    fn discard(self: Box<Self>) -> BoxFuture<'static, ()> {
+    fn discard(self: Arc<Self>) -> BoxFuture<'static, ()> {
         Box::pin(async {})
     }
 }

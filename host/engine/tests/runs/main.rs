@@ -6,6 +6,7 @@
 mod checkpoints;
 mod files;
 mod limits;
+mod middle;
 mod order;
 mod record;
 mod recovery;

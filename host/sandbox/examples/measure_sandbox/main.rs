@@ -145,6 +145,7 @@ impl Bench {
             stage,
             recorder: Arc::clone(&self.record) as _,
             clock: Arc::new(Stopped),
+            committer: Arc::new(longhaul_core::attempt::NeverCommits),
             began: Timestamp(0),
             seed: Digest::of(b"seed"),
         };

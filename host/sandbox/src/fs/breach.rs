@@ -174,6 +174,7 @@ mod tests {
                 stage: Arc::new(NoFiles),
                 recorder: record.clone(),
                 clock: Arc::new(Still),
+                committer: Arc::new(longhaul_core::attempt::NeverCommits),
                 began: Timestamp(0),
                 seed: Digest::of(b"seed"),
             };

@@ -197,6 +197,7 @@ impl Attempt {
             stage: Arc::new(stage.clone()),
             recorder: record.clone(),
             clock: Arc::new(Counter::default()),
+            committer: Arc::new(longhaul_core::attempt::NeverCommits),
             began: Timestamp(1_700_000_000_000),
             seed: Digest::of(b"seed"),
         };

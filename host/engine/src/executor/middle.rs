@@ -1,0 +1,82 @@
+//! Commits in the middle of an attempt, as its guest asks for them.
+
+use super::commit::commit;
+use crate::ports::OpenStage;
+use crate::shared::Shared;
+use crate::transcript::{Fault, Transcript, told};
+use longhaul_core::attempt::{Committer, NotCommitted};
+use longhaul_core::digest::Digest;
+use longhaul_core::entry::{Change, Entry};
+use longhaul_core::id::AttemptId;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Commits what one attempt has done so far.
+pub(super) struct Middle {
+    shared: Arc<Shared>,
+    transcript: Arc<Transcript>,
+    attempt: AttemptId,
+    stage: Arc<dyn OpenStage>,
+    done: Mutex<Done>,
+}
+
+#[derive(Default)]
+struct Done {
+    changes: Vec<Change>,
+    /// The versions that were made: the stage builds on what is in them.
+    versions: Vec<Digest>,
+}
+
+impl Middle {
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        transcript: &Arc<Transcript>,
+        attempt: &AttemptId,
+        stage: &Arc<dyn OpenStage>,
+    ) -> Arc<Self> {
+        let (shared, transcript) = (Arc::clone(shared), Arc::clone(transcript));
+        let (attempt, stage) = (attempt.clone(), Arc::clone(stage));
+        Arc::new(Self { shared, transcript, attempt, stage, done: Mutex::default() })
+    }
+
+    /// What was committed so far.
+    pub(super) fn changes(&self) -> Vec<Change> {
+        std::mem::take(&mut self.done.lock().unwrap_or_else(PoisonError::into_inner).changes)
+    }
+
+    async fn commit(&self) -> Result<(), NotCommitted> {
+        let Self { shared, transcript, attempt, stage, .. } = self;
+        let lost = |fault: Fault| NotCommitted::Record(told(fault));
+        let committed = |entry: &Entry| matches!(entry, Entry::Committed { .. }).then_some(());
+        if transcript.take(attempt.number, committed).map_err(lost)?.is_some() {
+            // It was made before the run was resumed.
+            return stage.seal().await.map_err(|failed| NotCommitted::Refused(failed.to_string()));
+        }
+        match commit(shared, transcript, attempt, stage.as_ref()).await.map_err(lost)? {
+            Ok(changes) => {
+                let version = shared.head.version();
+                shared.in_use.take(version);
+                let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+                done.versions.push(version);
+                done.changes.extend(changes);
+                Ok(())
+            }
+            Err(problem) => Err(NotCommitted::Refused(problem.message)),
+        }
+    }
+}
+
+impl Committer for Middle {
+    fn commit(&self) -> Pin<Box<dyn Future<Output = Result<(), NotCommitted>> + Send + '_>> {
+        Box::pin(self.commit())
+    }
+}
+
+impl Drop for Middle {
+    fn drop(&mut self) {
+        let done = self.done.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for version in done.versions.drain(..) {
+            self.shared.in_use.give_back(version);
+        }
+    }
+}

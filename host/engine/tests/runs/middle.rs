@@ -1,0 +1,79 @@
+//! Commits in the middle of an attempt: visible to others at once, kept whatever happens after, and made once.
+
+use crate::world::{World, act, problem, read, write};
+use longhaul_core::attempt::{Job, NotCommitted};
+use longhaul_core::incident::{Decision, IncidentClass, Problem};
+use longhaul_core::state::RunState;
+use serde_json::json;
+use std::time::Duration;
+
+const HEAD: &str = "agents: { a: { plugin: a } }\ndefaults: { agent: a }\nrecovery: [ s ]\nconcurrency: { max: 2 }\ncheckpoints: { every: 1s, keep: 1 }";
+
+/// What the sandbox does where a guest asks for a checkpoint.
+async fn checkpoint(job: &Job) -> Result<(), Problem> {
+    if job.recorder.replayed().is_none_or(|action| action.operation != "checkpoint") {
+        match job.committer.commit().await {
+            Ok(()) => {}
+            Err(NotCommitted::Refused(reason)) => return Err(Problem::new(IncidentClass::Conflict, reason)),
+            Err(NotCommitted::Record(_)) => return Err(problem(IncidentClass::Fatal)),
+        }
+    }
+    act(job, "checkpoint").map_err(|_| problem(IncidentClass::Fatal))
+}
+
+/// Two tasks side by side that commit after each of three steps; the first try of each fails after the second one.
+fn world() -> World {
+    let again = Decision::Retry { after: Duration::from_secs(1) };
+    World::new().strategy("s", move |_| Ok(Some(again.clone()))).agent("a", |job| async move {
+        let (task, number) = (job.task.attempt.task.to_string(), job.task.attempt.number);
+        for step in 1..=3 {
+            let file = format!("{task}-{step}");
+            let before = read(&job, &file).unwrap_or_default();
+            write(&job, &file, &format!("{before}{number}"));
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            if step < 3 {
+                checkpoint(&job).await?;
+            }
+            if (number, step) == (1, 2) {
+                write(&job, &file, "not committed");
+                return Err(problem(IncidentClass::Transient));
+            }
+        }
+        Ok(json!({}))
+    })
+}
+
+const TASKS: &str = "  x: {}\n  y: {}\n  z: { needs: [x, y] }";
+
+#[tokio::test(start_paused = true)]
+async fn what_was_committed_in_the_middle_stays_when_the_attempt_fails() {
+    let world = world();
+    let report = world.run(HEAD, TASKS).await.unwrap();
+    assert_eq!(report.status, RunState::Completed);
+    let tree = world.files.version(report.version);
+    let expected = [("seed", "0"), ("x-1", "12"), ("x-2", "12"), ("x-3", "2")];
+    assert_eq!(tree.iter().take(4).map(|(path, text)| (path.as_str(), text.as_str())).collect::<Vec<_>>(), expected);
+    // Two in each of two tries and one at the end, for each of three tasks.
+    assert_eq!(world.told(&["committed"]).len(), 3 * 5);
+    assert_eq!(report.changes.len(), 9);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_in_the_middle_is_made_once_wherever_the_run_is_cut_off() {
+    let whole = world();
+    let undisturbed = whole.run(HEAD, TASKS).await.unwrap();
+    let expected = whole.files.version(undisturbed.version);
+    let length = whole.journal.records().len();
+    for room in 1..length {
+        for keep_tail in [false, true] {
+            let world = world();
+            world.journal.limit(room);
+            world.run(HEAD, TASKS).await.unwrap_err();
+            world.journal.reopen(if keep_tail { room } else { world.journal.durable().max(1) });
+            let report = world.resume(HEAD, TASKS).await.unwrap();
+            assert_eq!(report.status, RunState::Completed, "{room} {keep_tail}: {}", report.reason);
+            assert_eq!(world.files.version(report.version), expected, "{room} {keep_tail}");
+            assert_eq!(world.told(&["committed"]).len(), 3 * 5, "{room} {keep_tail}");
+        }
+    }
+}
