@@ -2,6 +2,7 @@
 //!
 //! [`StoreError`] can be cloned, because one failed write is the answer to every append and flush after it.
 
+use crate::lease::Epoch;
 use longhaul_core::entry::Position;
 use longhaul_core::id::RunId;
 use rusqlite::ErrorCode;
@@ -65,6 +66,32 @@ pub enum StoreError {
         run: RunId,
         /// The position.
         position: Position,
+    },
+    /// The journal was opened for writing once more, elsewhere: it is not this process's any longer.
+    #[error(
+        "the journal {} was taken over by another process (its epoch is {now}, this process has {epoch}); nothing more is written by this one, let the other one go on, or stop it and resume",
+        .path.display()
+    )]
+    Fenced {
+        /// The file.
+        path: PathBuf,
+        /// The epoch of this writer.
+        epoch: Epoch,
+        /// The epoch that owns the journal.
+        now: Epoch,
+    },
+    /// The next entry of the run is another one than was expected.
+    #[error(
+        "the next entry of run {run} would be {}, and {} was expected; read what was appended meanwhile and decide again",
+        .found.0, .expected.0
+    )]
+    Elsewhere {
+        /// The run.
+        run: RunId,
+        /// The position that was expected.
+        expected: Position,
+        /// The position that is next.
+        found: Position,
     },
     /// A run of that id exists.
     #[error("run {run} exists already")]
@@ -141,9 +168,26 @@ impl StoreError {
             Some(ErrorCode::DatabaseCorrupt) => StoreError::Damaged { path, detail: error.to_string() },
             Some(ErrorCode::DiskFull) => StoreError::DiskFull { path },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy { path },
+            // What is asked is fixed and fits the schema, so the schema does not say what it did.
+            Some(ErrorCode::Unknown) | None if is_senseless(&error) => {
+                StoreError::Damaged { path, detail: error.to_string() }
+            }
             Some(ErrorCode::SystemIoFailure) if has_no_room(&path) => StoreError::DiskFull { path },
             _ => StoreError::Io { path, doing, source: Arc::new(error) },
         }
+    }
+}
+
+/// Whether the database could not make sense of a statement, or a column holds another type than it was made for.
+fn is_senseless(error: &rusqlite::Error) -> bool {
+    match error {
+        rusqlite::Error::SqliteFailure(cause, _) => cause.extended_code == rusqlite::ffi::SQLITE_ERROR,
+        rusqlite::Error::SqlInputError { .. }
+        | rusqlite::Error::InvalidColumnType(..)
+        | rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::Utf8Error(..) => true,
+        _ => false,
     }
 }
 

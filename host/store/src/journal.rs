@@ -1,8 +1,9 @@
 //! The writing side: a [`Journal`] for each state folder, a [`RunJournal`] for each run in it.
 
 use crate::error::StoreError;
+use crate::lease::{self, Epoch};
 use crate::lock::StateLock;
-use crate::queue::{Batch, Flushed, NewRun, Phase, Queue, Row, Slot, State};
+use crate::queue::{About, Batch, Flushed, Phase, Queue, Row, Slot, State};
 use crate::reader::Reader;
 use crate::schema::{self, MAX_POSITION, MAX_RUN};
 use crate::stored::{self, EntryKind};
@@ -35,13 +36,15 @@ struct Inner {
     /// For looking up runs that are not being written.
     reader: Mutex<Reader>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    epoch: Epoch,
     /// Released last: the folder is this process's as long as the file is open.
     lock: Arc<StateLock>,
 }
 
 impl Journal {
-    /// Opens the journal of the folder that `lock` holds, making it where there is none. After a process that died,
-    /// the file is checked first.
+    /// Opens the journal of the folder that `lock` holds, making it where there is none, and takes its next epoch: whoever
+    /// had it open for writing, in spite of the lock, can write no more. After a process that died, the file is checked
+    /// first.
     ///
     /// # Errors
     /// [`StoreError`] where the file is something else, damaged, newer than this version, or cannot be written.
@@ -50,16 +53,18 @@ impl Journal {
         let lock = lock.into();
         let path = schema::journal_path(lock.folder());
         let max_pages = options.max_size.map(|size| u32::try_from(size.0 / PAGE).unwrap_or(u32::MAX).max(1));
-        let conn = schema::open_for_writing(&path, max_pages)?;
+        let mut conn = schema::open_for_writing(&path, max_pages)?;
+        let epoch = lease::take(&mut conn, &path)?;
         let failed = |e| StoreError::from_sql(&path, "opening", e);
         let newest: i64 =
             conn.query_row("SELECT coalesce(max(number), 0) FROM runs", [], |row| row.get(0)).map_err(failed)?;
         let reader = Mutex::new(Reader::open(lock.folder())?);
         let queue = Arc::new(Queue::new(path.clone(), newest + 1));
         let shared = Arc::clone(&queue);
-        let thread = std::thread::Builder::new().name("journal".into()).spawn(move || writer::run(conn, &shared));
+        let thread =
+            std::thread::Builder::new().name("journal".into()).spawn(move || writer::run(conn, &shared, epoch));
         let thread = thread.map_err(|e| StoreError::Io { path, doing: "opening", source: Arc::new(e) })?;
-        Ok(Self { inner: Arc::new(Inner { queue, reader, thread: Mutex::new(Some(thread)), lock }) })
+        Ok(Self { inner: Arc::new(Inner { queue, reader, thread: Mutex::new(Some(thread)), epoch, lock }) })
     }
 
     /// Begins a run with its first record, an [`Entry::RunStarted`], at position 0.
@@ -87,8 +92,9 @@ impl Journal {
             }
             state.next_run += 1;
             let (id, workflow) = (run.clone(), workflow.clone());
-            state.batch.new_runs.push(NewRun { number, id, workflow, started: record.at.0 });
-            let slot = add_slot(&mut state, run, number, Position(0), Summary::default());
+            let about = About { number, id, workflow, started: record.at.0, unsummed: 0 };
+            let slot = add_slot(&mut state, about, Position(0), Summary::default());
+            state.slots[slot].is_new = true;
             push_row(queue, &mut state, slot, record, body)?;
             Ok(slot)
         })?;
@@ -110,12 +116,15 @@ impl Journal {
                 let next = reader.next_position(found.number)?;
                 let summary = match found.summary {
                     Some(summary) if summary.entries == next.0 => summary,
-                    // The entries are the truth: whatever stands beside them is made again.
+                    // The entries are the truth: whatever stands beside them is made again, or tells that one is gone.
                     _ => reader.rebuild_summary(run)?,
                 };
+                let (id, unsummed) = (found.id, found.unsummed);
+                let about =
+                    About { number: found.number, id, workflow: found.workflow, started: found.started, unsummed };
                 let mut state = self.inner.queue.lock();
                 self.inner.queue.check(&state)?;
-                add_slot(&mut state, run, found.number, next, summary)
+                add_slot(&mut state, about, next, summary)
             }
         };
         Ok(RunJournal { journal: self.clone(), slot, id: run.clone() })
@@ -133,6 +142,11 @@ impl Journal {
     /// The failure of this or an earlier write.
     pub fn close(&self) -> Result<(), StoreError> {
         self.inner.close()
+    }
+
+    /// The epoch in which it is open. Who opens it later has a greater one.
+    pub fn epoch(&self) -> Epoch {
+        self.inner.epoch
     }
 
     /// The lock on the state folder.
@@ -191,9 +205,32 @@ impl RunJournal {
     /// Fails closed: after a failed write, every append returns that failure. An entry that is itself at fault
     /// ([`StoreError::TooLarge`], [`StoreError::NotJson`]) leaves the journal usable.
     pub fn append(&self, record: &Record) -> Result<Position, StoreError> {
+        self.push(record, |_| Ok(()))
+    }
+
+    /// Adds an entry where it gets the position `expected`, as [`RunJournal::append`] does: what was decided after reading
+    /// up to there is written only if nothing was appended since.
+    ///
+    /// # Errors
+    /// [`StoreError::Elsewhere`] with the position that it would have got; then nothing was appended and the journal is
+    /// as good as before. Otherwise those of [`RunJournal::append`].
+    pub fn append_at(&self, expected: Position, record: &Record) -> Result<(), StoreError> {
+        let check = |found| match found == expected {
+            true => Ok(()),
+            false => Err(StoreError::Elsewhere { run: self.id.clone(), expected, found }),
+        };
+        self.push(record, check).map(drop)
+    }
+
+    fn push(
+        &self,
+        record: &Record,
+        check: impl FnOnce(Position) -> Result<(), StoreError>,
+    ) -> Result<Position, StoreError> {
         let queue = &self.journal.inner.queue;
         with_body(record, |body| {
             let mut state = queue.lock_with_room(body.len())?;
+            check(state.slots[self.slot].next)?;
             push_row(queue, &mut state, self.slot, record, body)
         })
     }
@@ -264,8 +301,7 @@ fn push_row(
         _ => (None, false),
     };
     let row = Row {
-        run: slot,
-        key: schema::key(run.number, position),
+        key: schema::key(run.about.number, position),
         at: record.at.0,
         kind: EntryKind::of(&record.entry).as_str(),
         task,
@@ -291,9 +327,10 @@ fn push_bytes(batch: &mut Batch, bytes: &[u8]) -> Range<usize> {
     start..batch.bytes.len()
 }
 
-fn add_slot(state: &mut State, run: &RunId, number: i64, next: Position, summary: Summary) -> usize {
+fn add_slot(state: &mut State, about: About, next: Position, summary: Summary) -> usize {
     let slot = state.slots.len();
-    state.slots.push(Slot { id: run.clone(), number, next, newest: 0, summary, touched: false });
-    state.by_id.insert(run.clone(), slot);
+    state.by_id.insert(about.id.clone(), slot);
+    let about = Arc::new(about);
+    state.slots.push(Slot { about, next, newest: 0, summary, touched: false, is_new: false });
     slot
 }

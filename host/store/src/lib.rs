@@ -11,6 +11,11 @@
 //! What holds:
 //!
 //! - A state folder belongs to one process at a time ([`StateLock`]); a [`Journal`] cannot be opened without that lock.
+//! - Where that lock does not hold, the epoch does: each opening takes the next one ([`Epoch`]), and a journal whose epoch
+//!   has passed writes nothing more ([`StoreError::Fenced`]).
+//! - Each row carries a check sum, and every entry on the way of a read is checked, wanted or not: a flipped bit, a missing
+//!   entry or a missing run is [`StoreError::Damaged`], never other content. What a log that was cut off has lost is lost
+//!   from the end.
 //! - Positions of a run have no gaps. A position is given once: the database refuses a second entry for it.
 //! - What a [`Flushed`] has acknowledged is on disk. After a failed write nothing is acknowledged any more, and every
 //!   later append and flush returns that failure: the journal has no holes.
@@ -21,20 +26,26 @@
 mod error;
 mod folder;
 mod journal;
+mod lease;
 mod lock;
 mod queue;
 mod reader;
+mod row;
+mod runs;
 mod schema;
 mod stored;
+mod sum;
 mod summary;
 mod writer;
 
 pub use error::StoreError;
 pub use folder::MARK;
 pub use journal::{Journal, Options, RunJournal};
+pub use lease::Epoch;
 pub use lock::{Holder, LockError, StateLock};
 pub use queue::Flushed;
-pub use reader::{Entries, Filter, Reader, ResolveError, RunInfo};
+pub use reader::{Entries, Filter, Reader};
+pub use runs::{ResolveError, RunInfo};
 pub use schema::JOURNAL_FILE;
 pub use stored::{Content, EntryKind, FORMAT, Line, MAX_BODY};
 pub use summary::{Summary, TaskCounts};

@@ -30,7 +30,6 @@ const LINGER: Duration = Duration::from_millis(50);
 
 /// A row that waits. Ranges are within the batch's bytes.
 pub(crate) struct Row {
-    pub(crate) run: usize,
     pub(crate) key: i64,
     pub(crate) at: u64,
     pub(crate) kind: &'static str,
@@ -42,30 +41,37 @@ pub(crate) struct Row {
     pub(crate) body: Range<usize>,
 }
 
-/// A run that begins with this batch.
-pub(crate) struct NewRun {
+/// What does not change about a run.
+pub(crate) struct About {
     pub(crate) number: i64,
     pub(crate) id: RunId,
     pub(crate) workflow: String,
     pub(crate) started: u64,
+    /// Entries before this position may be without a sum.
+    pub(crate) unsummed: u64,
+}
+
+/// A run that has rows in a batch, with its summary after the last of them.
+pub(crate) struct RunRow {
+    pub(crate) about: Arc<About>,
+    pub(crate) summary: Summary,
+    /// Whether it begins with this batch.
+    pub(crate) is_new: bool,
 }
 
 /// What is written in one transaction.
 #[derive(Default)]
 pub(crate) struct Batch {
-    pub(crate) new_runs: Vec<NewRun>,
     pub(crate) rows: Vec<Row>,
     pub(crate) bytes: Vec<u8>,
-    /// The runs that have rows here, with their summary after the last of them.
-    pub(crate) summaries: Vec<(i64, Summary)>,
+    pub(crate) runs: Vec<RunRow>,
 }
 
 impl Batch {
     /// Empties it, keeping its memory unless an unusual entry made it large.
     pub(crate) fn clear(&mut self) {
-        self.new_runs.clear();
         self.rows.clear();
-        self.summaries.clear();
+        self.runs.clear();
         self.bytes.clear();
         self.bytes.shrink_to(MAX_BYTES);
     }
@@ -81,14 +87,15 @@ impl Batch {
 
 /// A run that is being written.
 pub(crate) struct Slot {
-    pub(crate) id: RunId,
-    pub(crate) number: i64,
+    pub(crate) about: Arc<About>,
     pub(crate) next: Position,
     /// The journal-wide count at its newest row.
     pub(crate) newest: u64,
     pub(crate) summary: Summary,
     /// Whether the batch has rows of it.
     pub(crate) touched: bool,
+    /// Whether no batch had any before.
+    pub(crate) is_new: bool,
 }
 
 /// How the writer stands.
@@ -227,7 +234,8 @@ impl Queue {
         std::mem::swap(&mut state.batch, batch);
         for slot in state.slots.iter_mut().filter(|slot| slot.touched) {
             slot.touched = false;
-            batch.summaries.push((slot.number, slot.summary));
+            let is_new = std::mem::take(&mut slot.is_new);
+            batch.runs.push(RunRow { about: Arc::clone(&slot.about), summary: slot.summary, is_new });
         }
         if state.blocked > 0 {
             self.room.notify_all();

@@ -5,6 +5,7 @@
 //! its run without a second index.
 
 use crate::error::StoreError;
+use crate::row;
 use longhaul_core::entry::Position;
 use rusqlite::{Connection, OpenFlags};
 use std::io::Read;
@@ -26,7 +27,8 @@ pub(crate) const MAX_POSITION: u64 = (1 << POSITION_BITS) - 1;
 pub(crate) const MAX_RUN: i64 = (1 << (63 - POSITION_BITS)) - 1;
 
 /// One step for each schema version, the first from an empty file. Steps that were released are never changed.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE runs (
         number INTEGER PRIMARY KEY,
         id TEXT NOT NULL UNIQUE,
@@ -57,7 +59,27 @@ const MIGRATIONS: &[&str] = &["
         SELECT r.id AS run, e.key & 1099511627775 AS position, e.at, e.kind, e.task, e.attempt, e.capability, e.denied,
                CAST(coalesce(e.body, (SELECT bytes FROM blobs WHERE digest = e.blob)) AS TEXT) AS body
         FROM runs AS r JOIN entries AS e ON e.key BETWEEN r.number << 40 AND (r.number << 40) | 1099511627775;
-"];
+",
+    "
+    ALTER TABLE entries ADD COLUMN sum INTEGER;
+    ALTER TABLE runs ADD COLUMN unsummed INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE runs ADD COLUMN sum INTEGER;
+    UPDATE runs SET unsummed = coalesce((
+        SELECT max(key) & 1099511627775 FROM entries WHERE key BETWEEN number << 40 AND (number << 40) | 1099511627775
+    ) + 1, 0);
+    CREATE TABLE lease (
+        epoch INTEGER NOT NULL,
+        runs INTEGER NOT NULL,
+        clean INTEGER NOT NULL,
+        sum INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO lease SELECT 0, (SELECT count(*) FROM runs), clean, 0 FROM closing;
+    DROP TABLE closing;
+    DROP INDEX denials;
+",
+];
+/// The first schema whose rows carry sums.
+pub(crate) const SUMMED: usize = 2;
 
 /// The key of an entry.
 pub(crate) fn key(run: i64, position: Position) -> i64 {
@@ -89,18 +111,11 @@ pub(crate) fn open_for_writing(path: &Path, max_pages: Option<u32>) -> Result<Co
         conn.pragma_update(None, "max_page_count", pages).map_err(failed)?;
     }
     migrate(&mut conn, version).map_err(failed)?;
-    let clean: bool = conn.query_row("SELECT clean FROM closing", [], |row| row.get(0)).map_err(failed)?;
-    if !clean {
-        let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
-        if verdict != "ok" {
-            return Err(StoreError::Damaged { path: path.to_owned(), detail: verdict });
-        }
-    }
     Ok(conn)
 }
 
-/// Opens the journal of a state folder for reading.
-pub(crate) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
+/// Opens the journal of a state folder for reading. Gives its schema version too: reading migrates nothing.
+pub(crate) fn open_for_reading(path: &Path) -> Result<(Connection, usize), StoreError> {
     if !path.try_exists().unwrap_or(true) {
         return Err(StoreError::Missing { path: path.to_owned() });
     }
@@ -111,13 +126,8 @@ pub(crate) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
     conn.busy_timeout(BUSY).map_err(failed)?;
     match check_version(&conn, path)? {
         0 => Err(StoreError::Missing { path: path.to_owned() }),
-        _ => Ok(conn),
+        version => Ok((conn, version)),
     }
-}
-
-/// Notes whether the journal was closed in good order. It is set before the first write and cleared as the last one.
-pub(crate) fn note_clean(conn: &Connection, clean: bool) -> rusqlite::Result<()> {
-    conn.execute("UPDATE closing SET clean = ?1", [clean]).map(drop)
 }
 
 /// The path of a state folder's journal.
@@ -178,6 +188,9 @@ fn migrate(conn: &mut Connection, version: usize) -> rusqlite::Result<()> {
     for step in &MIGRATIONS[version..] {
         transaction.execute_batch(step)?;
     }
+    if version < SUMMED {
+        row::seal(&transaction)?;
+    }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
     transaction.commit()
@@ -218,7 +231,7 @@ mod tests {
         let path = dir.path().join(JOURNAL_FILE);
         open_for_writing(&path, None).unwrap().pragma_update(None, "user_version", 999).unwrap();
         let text = open_for_writing(&path, None).unwrap_err().to_string();
-        assert!(text.contains("has schema 999, and this version knows schemas up to 1"), "{text}");
+        assert!(text.contains("has schema 999, and this version knows schemas up to 2"), "{text}");
         assert!(matches!(open_for_reading(&path), Err(StoreError::Newer { .. })));
     }
 

@@ -1,18 +1,19 @@
 //! The one writer: a thread that puts everything queued into one transaction, again and again.
 //!
 //! A transaction that fails is rolled back whole and is the writer's last: what was acknowledged stays, and nothing
-//! after it can be, so that no entry ever stands behind a hole.
+//! after it can be, so that no entry ever stands behind a hole. A writer whose epoch has passed fails likewise.
 
 use crate::error::StoreError;
+use crate::lease::{Epoch, Lease};
 use crate::queue::{Batch, Phase, Queue};
+use crate::row;
 use crate::schema;
-use crate::stored::FORMAT;
-use crate::summary::Summary;
-use rusqlite::{Connection, ErrorCode, Statement, params};
+use rusqlite::{Connection, ErrorCode, Statement};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Writes until the queue is closed and empty, or a write fails.
-pub(crate) fn run(conn: Connection, queue: &Arc<Queue>) {
+pub(crate) fn run(conn: Connection, queue: &Arc<Queue>, epoch: Epoch) {
     /// Whatever ends the thread, nobody waits for it in vain.
     struct Guard<'a>(&'a Queue, Option<Phase>);
     impl Drop for Guard<'_> {
@@ -22,7 +23,7 @@ pub(crate) fn run(conn: Connection, queue: &Arc<Queue>) {
         }
     }
     let mut guard = Guard(queue, None);
-    let outcome = write_all(&conn, queue);
+    let outcome = write_all(&conn, queue, epoch);
     // The lock on the state folder is released after this: by then the file is closed.
     let closed = conn.close().map_err(|(_, e)| StoreError::from_sql(&queue.path, "closing", e));
     guard.1 = Some(match outcome.and(closed) {
@@ -31,138 +32,108 @@ pub(crate) fn run(conn: Connection, queue: &Arc<Queue>) {
     });
 }
 
-fn write_all(conn: &Connection, queue: &Queue) -> Result<(), StoreError> {
-    let failed = |e| StoreError::from_sql(&queue.path, "writing", e);
-    let mut statements = Statements::new(conn).map_err(failed)?;
+fn write_all(conn: &Connection, queue: &Queue, epoch: Epoch) -> Result<(), StoreError> {
+    let mut writer = Writer::new(conn, &queue.path, epoch)?;
     let mut batch = Batch::default();
-    let mut first = true;
     while let Some(durable) = queue.take(&mut batch) {
-        let written = statements.write(conn, &batch, std::mem::take(&mut first));
-        written.map_err(|error| error.told(&batch, queue))?;
+        writer.write(|writer| writer.fill(&batch))?;
         queue.written(durable);
         batch.clear();
     }
-    if !first {
-        schema::note_clean(conn, true).map_err(failed)?;
-    }
+    writer.write(Writer::note_clean)?;
     // Everything is on disk already; this moves it into the one file, so that a finished state folder is that file alone.
     // Where a reader or a full disk prevents it, the next opening does it.
     let _ = conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
     Ok(())
 }
 
-/// What failed, and at which row where it was one.
-struct WriteError {
-    row: Option<usize>,
-    error: rusqlite::Error,
-}
-
-impl From<rusqlite::Error> for WriteError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self { row: None, error }
-    }
-}
-
-impl WriteError {
-    fn told(self, batch: &Batch, queue: &Queue) -> StoreError {
-        let row = self.row.map(|index| &batch.rows[index]);
-        match (row, self.error.sqlite_error_code()) {
-            (Some(row), Some(ErrorCode::ConstraintViolation)) => StoreError::PositionTaken {
-                run: queue.lock().slots[row.run].id.clone(),
-                position: schema::position(row.key),
-            },
-            _ => StoreError::from_sql(&queue.path, "writing", self.error),
-        }
-    }
-}
-
-/// The statements that are run for every batch.
-struct Statements<'c> {
+/// The connection, and the statements that are run for every batch.
+struct Writer<'c> {
+    conn: &'c Connection,
+    path: &'c Path,
+    epoch: Epoch,
     begin: Statement<'c>,
     commit: Statement<'c>,
-    run: Statement<'c>,
+    lease: Statement<'c>,
     entry: Statement<'c>,
     blob: Statement<'c>,
-    summary: Statement<'c>,
+    known_run: Statement<'c>,
+    new_run: Statement<'c>,
 }
 
-impl<'c> Statements<'c> {
-    fn new(conn: &'c Connection) -> rusqlite::Result<Self> {
+impl<'c> Writer<'c> {
+    fn new(conn: &'c Connection, path: &'c Path, epoch: Epoch) -> Result<Self, StoreError> {
+        let prepare = |sql| conn.prepare(sql).map_err(|e| StoreError::from_sql(path, "writing", e));
+        let [known_run, new_run] = row::WRITE_RUN;
         Ok(Self {
-            begin: conn.prepare("BEGIN IMMEDIATE")?,
-            commit: conn.prepare("COMMIT")?,
-            run: conn
-                .prepare("INSERT INTO runs (number, id, workflow, started, summary) VALUES (?1, ?2, ?3, ?4, '{}')")?,
-            entry: conn.prepare(
-                "INSERT INTO entries (key, at, kind, task, attempt, capability, denied, format, blob, body)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-            )?,
-            blob: conn.prepare("INSERT INTO blobs (digest, bytes) VALUES (?1, ?2) ON CONFLICT (digest) DO NOTHING")?,
-            summary: conn.prepare("UPDATE runs SET state = ?2, ended = ?3, summary = ?4 WHERE number = ?1")?,
+            conn,
+            path,
+            epoch,
+            begin: prepare("BEGIN IMMEDIATE")?,
+            commit: prepare("COMMIT")?,
+            lease: prepare(Lease::READ)?,
+            entry: prepare(row::WRITE_ENTRY)?,
+            blob: prepare("INSERT INTO blobs (digest, bytes) VALUES (?1, ?2) ON CONFLICT (digest) DO NOTHING")?,
+            known_run: prepare(known_run)?,
+            new_run: prepare(new_run)?,
         })
     }
 
-    fn write(&mut self, conn: &Connection, batch: &Batch, first: bool) -> Result<(), WriteError> {
-        self.begin.execute([])?;
-        let result = self.fill(conn, batch, first).and_then(|()| Ok(self.commit.execute([]).map(drop)?));
-        if result.is_err() && !conn.is_autocommit() {
+    /// Does `work` in one transaction.
+    fn write(&mut self, work: impl FnOnce(&mut Self) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.begin.execute([]).map_err(|e| self.failed(e))?;
+        let result = work(self).and_then(|()| self.commit.execute([]).map(drop).map_err(|e| self.failed(e)));
+        if result.is_err() && !self.conn.is_autocommit() {
             // The error that led here is the one to tell. Where this fails too, closing the connection rolls back.
-            let _ = conn.execute_batch("ROLLBACK");
+            let _ = self.conn.execute_batch("ROLLBACK");
         }
         result
     }
 
-    fn fill(&mut self, conn: &Connection, batch: &Batch, first: bool) -> Result<(), WriteError> {
-        if first {
-            schema::note_clean(conn, false)?;
-        }
-        for run in &batch.new_runs {
-            self.run.execute(params![run.number, run.id.as_str(), run.workflow, run.started.cast_signed()])?;
-        }
-        for (index, row) in batch.rows.iter().enumerate() {
-            let body = &batch.bytes[row.body.clone()];
-            let digest = row.digest.as_ref().map(|digest| digest.as_bytes().as_slice());
-            if let Some(digest) = digest {
-                self.blob.execute(params![digest, body])?;
+    fn fill(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let lease = Lease::held(&mut self.lease, self.path, self.epoch)?;
+        for row in &batch.rows {
+            if let Some(digest) = &row.digest {
+                let body = &batch.bytes[row.body.clone()];
+                self.blob.execute((digest.as_bytes(), body)).map_err(|e| self.failed(e))?;
             }
-            let task = row.task.clone().map(|range| str::from_utf8(&batch.bytes[range]).unwrap_or_default());
-            self.entry
-                .execute(params![
-                    row.key,
-                    row.at.cast_signed(),
-                    row.kind,
-                    task,
-                    row.attempt,
-                    row.capability,
-                    row.denied,
-                    FORMAT,
-                    digest,
-                    digest.is_none().then_some(body),
-                ])
-                .map_err(|error| WriteError { row: Some(index), error })?;
+            row::write_entry(&mut self.entry, batch, row).map_err(|e| self.refused(e, batch, row.key))?;
         }
-        for (number, summary) in &batch.summaries {
-            let Columns { state, ended, text } = Columns::of(summary);
-            self.summary.execute(params![number, state, ended, text])?;
+        let mut begun = 0;
+        for run in &batch.runs {
+            begun += i64::from(run.is_new);
+            let statement = if run.is_new { &mut self.new_run } else { &mut self.known_run };
+            if row::write_run(statement, run).map_err(|e| self.failed(e))? != 1 {
+                let detail = format!("run {} is gone", run.about.id);
+                return Err(StoreError::Damaged { path: self.path.to_owned(), detail });
+            }
+        }
+        if begun > 0 {
+            let lease = Lease { runs: lease.runs + begun, ..lease };
+            lease.write(self.conn).map_err(|e| self.failed(e))?;
         }
         Ok(())
     }
-}
 
-/// A summary as its run's row holds it.
-struct Columns {
-    state: Option<String>,
-    ended: Option<i64>,
-    text: String,
-}
+    /// Notes that the journal was closed in good order.
+    fn note_clean(&mut self) -> Result<(), StoreError> {
+        let lease = Lease::held(&mut self.lease, self.path, self.epoch)?;
+        Lease { clean: true, ..lease }.write(self.conn).map_err(|e| self.failed(e))
+    }
 
-impl Columns {
-    fn of(summary: &Summary) -> Self {
-        Self {
-            state: summary.state.map(|state| state.to_string()),
-            ended: summary.ended.map(|at| at.0.cast_signed()),
-            // A summary that cannot be written is rebuilt from the entries when it is read.
-            text: serde_json::to_string(summary).unwrap_or_else(|_| "{}".to_owned()),
+    fn failed(&self, error: rusqlite::Error) -> StoreError {
+        StoreError::from_sql(self.path, "writing", error)
+    }
+
+    /// The entry with this key was not taken.
+    fn refused(&self, error: rusqlite::Error, batch: &Batch, key: i64) -> StoreError {
+        let position = schema::position(key);
+        let run = batch.runs.iter().find(|run| schema::key(run.about.number, position) == key);
+        match (run, error.sqlite_error_code()) {
+            (Some(run), Some(ErrorCode::ConstraintViolation)) => {
+                StoreError::PositionTaken { run: run.about.id.clone(), position }
+            }
+            _ => self.failed(error),
         }
     }
 }

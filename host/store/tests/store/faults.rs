@@ -177,15 +177,23 @@ fn a_scribbled_journal_is_an_error_or_reads_and_never_a_panic() {
 
 #[test]
 fn after_a_crash_damage_is_found_as_the_journal_is_opened() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = finished(dir.path());
-    rusqlite::Connection::open(&path).unwrap().execute_batch("UPDATE closing SET clean = 0").unwrap();
+    let (running, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let writer = journal(running.path());
+    let run = writer.start_run(&started("a")).unwrap();
+    for _ in 0..200 {
+        run.append(&note("x".repeat(500))).unwrap();
+    }
+    run.flush().wait().unwrap();
+    // The file of a journal that was not closed, with all that the log beside it held.
+    let path = running.path().join("journal.db");
+    let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+    rusqlite::Connection::open(&path).unwrap().query_row(checkpoint, [], |_| Ok(())).unwrap();
     let mut bytes = std::fs::read(&path).unwrap();
     // The header of a page in the middle: nothing that opening would read by itself.
     let page = bytes.len() / 4096 / 2 * 4096;
     bytes[page..page + 8].fill(0xff);
-    std::fs::write(&path, &bytes).unwrap();
     let lock = StateLock::acquire(dir.path(), START, "test").unwrap();
+    std::fs::write(dir.path().join("journal.db"), &bytes).unwrap();
     let error = Journal::open(lock, Options::default()).err().expect("damage").to_string();
     assert!(error.contains("journal.db is damaged: "), "{error}");
 }

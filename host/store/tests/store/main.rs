@@ -4,7 +4,10 @@
 
 mod crash;
 mod faults;
+mod fence;
 mod golden;
+
+mod migrate;
 mod order;
 mod reading;
 mod samples;

@@ -122,6 +122,26 @@ fn a_summary_counts_what_a_report_tells() {
     assert!(summary.ended.is_some());
 }
 
+/// The sum of an entry without task, attempt and capability, as the stored form says.
+fn sum_of(key: i64, at: i64, kind: &str, format: i64, body: &str) -> i32 {
+    let number = |n: i64| [&[1][..], &n.to_le_bytes()].concat();
+    let bytes = |tag: u8, text: &str| [&[tag][..], &text.len().to_le_bytes(), text.as_bytes()].concat();
+    let null = vec![0];
+    let columns = [
+        number(key),
+        number(at),
+        bytes(3, kind),
+        null.clone(),
+        null.clone(),
+        null.clone(),
+        number(0),
+        number(format),
+        null,
+        bytes(4, body),
+    ];
+    crc32fast::hash(&[b"entries".to_vec(), columns.concat()].concat()).cast_signed()
+}
+
 #[test]
 fn what_a_later_version_wrote_is_shown_and_counted() {
     let dir = tempfile::tempdir().unwrap();
@@ -131,11 +151,10 @@ fn what_a_later_version_wrote_is_shown_and_counted() {
     drop(writer);
     let body = r#"{"at":5,"kind":"telepathy","with":"moon","n":18446744073709551615}"#;
     let db = rusqlite::Connection::open(dir.path().join("journal.db")).unwrap();
-    db.execute(
-        "INSERT INTO entries (key, at, kind, denied, format, body) VALUES ((1 << 40) | 1, 5, 'telepathy', 0, 2, ?1)",
-        [body.as_bytes()],
-    )
-    .unwrap();
+    let sql =
+        "INSERT INTO entries (key, at, kind, denied, format, body, sum) VALUES (?1, 5, 'telepathy', 0, 2, ?2, ?3)";
+    let key: i64 = (1 << 40) | 1;
+    db.execute(sql, (key, body.as_bytes(), sum_of(key, 5, "telepathy", 2, body))).unwrap();
 
     let writer = journal(dir.path());
     let run = writer.open_run(&run_id("a")).unwrap();
