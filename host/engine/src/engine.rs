@@ -209,8 +209,13 @@ impl Engine {
 impl Start {
     /// What expressions see of the run.
     fn facts(&self, workflow: &Workflow) -> Value {
-        json!({ "id": self.run.as_str(), "workflow": workflow.name.as_str(), "started": self.started.to_string() })
+        run_facts(&self.run, workflow, self.started)
     }
+}
+
+/// What expressions see of a run.
+pub(crate) fn run_facts(run: &RunId, workflow: &Workflow, started: Timestamp) -> Value {
+    json!({ "id": run.as_str(), "workflow": workflow.name.as_str(), "started": started.to_string() })
 }
 
 fn loaded(kind: PluginKind, name: &Name, info: Option<PluginInfo>) -> Result<PluginInfo, EngineError> {

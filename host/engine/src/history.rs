@@ -102,7 +102,7 @@ impl History {
     /// # Errors
     /// [`HistoryError`].
     pub fn read(records: &dyn Records, run: &RunId) -> Result<Self, HistoryError> {
-        Self::read_until(records, run, None)
+        Self::fold(records, run, None, |_, _| {})
     }
 
     /// Reads what is recorded of `run` up to a position, that one included.
@@ -110,6 +110,24 @@ impl History {
     /// # Errors
     /// [`HistoryError`].
     pub fn read_until(records: &dyn Records, run: &RunId, last: Option<Position>) -> Result<Self, HistoryError> {
+        Self::fold(records, run, last, |_, _| {})
+    }
+
+    /// Reads what is recorded of `run`, and shows each record behind the first to `seen`, with the history up to it.
+    pub(crate) fn follow(
+        records: &dyn Records,
+        run: &RunId,
+        seen: impl FnMut(&Self, &Record),
+    ) -> Result<Self, HistoryError> {
+        Self::fold(records, run, None, seen)
+    }
+
+    fn fold(
+        records: &dyn Records,
+        run: &RunId,
+        last: Option<Position>,
+        mut seen: impl FnMut(&Self, &Record),
+    ) -> Result<Self, HistoryError> {
         let mut query = Query::default();
         let mut history: Option<History> = None;
         loop {
@@ -119,7 +137,10 @@ impl History {
             let is_over = last.is_some_and(|last| *newest >= last);
             for (position, record) in page.into_iter().take_while(|(at, _)| last.is_none_or(|last| *at <= last)) {
                 match &mut history {
-                    Some(history) => history.add(position, record)?,
+                    Some(history) => {
+                        seen(history, &record);
+                        history.add(position, record)?;
+                    }
                     none => *none = Some(History::begin(record).ok_or(HistoryError::NoStart)?),
                 }
             }

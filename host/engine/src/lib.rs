@@ -23,6 +23,7 @@
 //!
 //! Absent on purpose: databases, WASM, files, sockets. Adapters in the command line connect the ports to the crates that have them.
 
+mod backtest;
 mod engine;
 mod error;
 mod executor;
@@ -36,6 +37,7 @@ mod report;
 mod shared;
 mod transcript;
 
+pub use backtest::{Answer, Backtest, PastIncident};
 pub use engine::Engine;
 pub use error::EngineError;
 pub use history::{Checkpoint, History, HistoryError};

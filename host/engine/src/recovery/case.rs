@@ -1,8 +1,9 @@
 //! What is known about an incident, and what a decision about it means.
 
 use longhaul_core::digest::Digest;
-use longhaul_core::id::Name;
-use longhaul_core::incident::{Decision, Incident, Past};
+use longhaul_core::id::{Name, RunId};
+use longhaul_core::incident::{Decision, Incident, Past, Situation};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -56,7 +57,37 @@ pub(crate) struct Again {
     pub(crate) validator: Option<Name>,
 }
 
+/// Who is asked, and where: what randomness derives from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asker<'a> {
+    /// The run.
+    pub(crate) run: &'a RunId,
+    /// What its randomness derives from.
+    pub(crate) seed: u64,
+    /// The strategy that is asked.
+    pub(crate) strategy: &'a Name,
+}
+
 impl Case {
+    /// What a strategy sees of it, in a run that has these agents.
+    pub(crate) fn situation<'a>(
+        &self,
+        asker: Asker<'_>,
+        agents: impl Iterator<Item = &'a Name>,
+        config: Value,
+    ) -> Situation {
+        let Asker { run, seed, strategy } = asker;
+        let attempt = &self.incident.attempt;
+        Situation {
+            incident: self.incident.clone(),
+            history: self.history.clone(),
+            checkpoints: vec![self.checkpoint_name()],
+            agents: agents.filter(|agent| **agent != self.incident.agent).cloned().collect(),
+            random: Digest::of(format!("{seed}/{run}/{attempt}/{strategy}").as_bytes()).prefix(),
+            config,
+        }
+    }
+
     /// The name of the checkpoint that can be gone back to: the current version, which holds the work of all completed
     /// tasks and nothing of the failed attempt.
     pub(crate) fn checkpoint_name(&self) -> String {

@@ -1,13 +1,12 @@
 //! Asks strategies in turn, until one decides something that can be done.
 
-use super::case::{Case, Verdict};
+use super::case::{Asker, Case, Verdict};
 use crate::ports::JournalError;
 use crate::shared::Shared;
 use crate::transcript::Transcript;
-use longhaul_core::digest::Digest;
 use longhaul_core::entry::Entry;
 use longhaul_core::id::Name;
-use longhaul_core::incident::{Decision, Past, Situation};
+use longhaul_core::incident::{Decision, Past};
 use std::time::Duration;
 
 /// How long a strategy is waited for. The sandbox has a limit of its own; this is for the case that it hangs itself.
@@ -53,14 +52,8 @@ async fn ask(shared: &Shared, strategy: &Name, case: &Case) -> Result<Option<Dec
         return Err(format!("there is no strategy `{strategy}` in this run"));
     };
     let attempt = &case.incident.attempt;
-    let situation = Situation {
-        incident: case.incident.clone(),
-        history: case.history.clone(),
-        checkpoints: vec![case.checkpoint_name()],
-        agents: shared.agents.keys().filter(|agent| **agent != case.incident.agent).cloned().collect(),
-        random: Digest::of(format!("{}/{}/{attempt}/{strategy}", shared.seed, shared.run).as_bytes()).prefix(),
-        config: configured.config.clone(),
-    };
+    let asker = Asker { run: &shared.run, seed: shared.seed, strategy };
+    let situation = case.situation(asker, shared.agents.keys(), configured.config.clone());
     let recorder = Transcript::new(shared.ledger.clone(), attempt.task.clone(), None).open(attempt.number);
     tokio::select! {
         biased;

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a fake that fails is a test that fails")]
 
+mod backtest;
 mod checkpoints;
 mod files;
 mod limits;

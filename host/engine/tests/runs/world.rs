@@ -435,7 +435,7 @@ impl Journal for FakeJournal {
     }
 }
 
-fn workflow(head: &str, tasks: &str) -> Workflow {
+pub(crate) fn workflow(head: &str, tasks: &str) -> Workflow {
     let text = format!(
         "version: 1\nname: test\npermissions: {{ fs: {{ read: [\"**\"], write: [\"**\"] }} }}\n{head}\ntasks:\n{tasks}\n"
     );
