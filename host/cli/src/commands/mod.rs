@@ -14,6 +14,7 @@ mod run;
 mod runs;
 mod schema;
 mod show;
+mod strategy;
 
 use crate::failure::Failure;
 use crate::state::Place;
@@ -55,6 +56,7 @@ enum Command {
     Apply(apply::Args),
     Logs(logs::Args),
     Plugin(plugin::Args),
+    Strategy(strategy::Args),
     Doctor(doctor::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -77,6 +79,7 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
         Command::Apply(args) => apply::run(&place, &args),
         Command::Logs(args) => logs::run(&place, &args),
         Command::Plugin(args) => plugin::run(args),
+        Command::Strategy(args) => strategy::run(&place, &args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -82,7 +82,7 @@ fn list(json: bool) -> Result<ExitCode, Failure> {
 }
 
 /// A bundled plugin goes by its name; everything else is a file.
-fn read(plugin: &str) -> Result<Vec<u8>, Failure> {
+pub(super) fn read(plugin: &str) -> Result<Vec<u8>, Failure> {
     if let Some(component) = bundled(plugin) {
         return Ok(component.to_vec());
     }
