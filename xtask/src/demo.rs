@@ -66,7 +66,7 @@ pub(crate) fn copy(tree: &SourceTree, to: &Path) -> Result<(), SourceTreeError> 
 }
 
 /// Plain files only: a link could lead out of the tree.
-fn files_below(root: &Path) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn files_below(root: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![root.to_path_buf()];
     while let Some(folder) = folders.pop() {

@@ -12,7 +12,7 @@ use crate::narrate;
 use crate::process::{self, ProcessError};
 
 /// The main job, relative to the root folder.
-const WORKFLOW: &str = "examples/modernise/modernise.workflow.yaml";
+pub(super) const WORKFLOW: &str = "examples/modernise/modernise.workflow.yaml";
 
 /// Build everything and run the main job on a copy of a real source tree
 #[derive(Debug, Args)]

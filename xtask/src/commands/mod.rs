@@ -6,6 +6,7 @@ mod demo;
 mod lint;
 mod plugin;
 mod plugins;
+mod soak;
 mod test;
 mod tidy;
 
@@ -27,6 +28,7 @@ pub(crate) enum Xtask {
     Tidy(tidy::Tidy),
     Lint(lint::Lint),
     Bench(bench::Bench),
+    Soak(soak::SoakCommand),
 }
 
 impl Xtask {
@@ -42,6 +44,7 @@ impl Xtask {
             Xtask::Tidy(command) => command.run(&house)?,
             Xtask::Lint(command) => command.run(&house)?,
             Xtask::Bench(command) => command.run(&house)?,
+            Xtask::Soak(command) => command.run(&house)?,
         }
         Ok(())
     }
