@@ -18,6 +18,8 @@ pub(crate) enum BenchError {
     Scratch { path: PathBuf, source: io::Error },
     #[error("`{program}` printed something else than figures: {line}")]
     NoFigure { program: &'static str, line: String },
+    #[error("{0}")]
+    Unexpected(String),
     #[error("`longhaul init` wrote no file that ends in .workflow.yaml to {0}")]
     NoWorkflow(PathBuf),
     #[error("{longhaul} of {files} files came out as the native tool left them; the workflow does not do the job")]

@@ -4,9 +4,13 @@
 //! optimised `longhaul` is measured from outside, as the whole process a user starts, and native tools beside it in the same way.
 
 mod codemod;
+mod fan_out;
 mod ground;
+mod guests;
 mod programs;
+mod resume;
 mod row;
+mod suspended;
 mod trivial_run;
 
 use crate::narrate;
@@ -18,17 +22,20 @@ pub(crate) use row::{Row, json, table};
 type Measurement = fn(&Ground) -> Result<Vec<Row>, BenchError>;
 
 /// All measurements with what they are about. A further one is one line here.
-const MEASUREMENTS: [(&str, Measurement); 4] = [
+const MEASUREMENTS: [(&str, Measurement); 7] = [
     ("the sandbox: instances, computing, file operations", programs::sandbox),
     ("the journal: what an entry costs", programs::store),
     ("a trivial workflow, whole process, warm cache", trivial_run::measure),
+    ("a fan-out of 1000 tasks, whole process", fan_out::measure),
+    ("resume along 1000 to 100 000 recorded actions", resume::measure),
+    ("10 000 suspended attempts", suspended::measure),
     ("codemod over 1000 files, beside a native tool", codemod::measure),
 ];
 
-/// Takes all measurements one after the other; nothing else should run meanwhile.
-pub(crate) fn measure(ground: &Ground) -> Result<Vec<Row>, BenchError> {
+/// Takes all measurements that are about `only`, one after the other; nothing else should run meanwhile.
+pub(crate) fn measure(ground: &Ground, only: &str) -> Result<Vec<Row>, BenchError> {
     let mut rows = Vec::new();
-    for (about, measurement) in MEASUREMENTS {
+    for (about, measurement) in MEASUREMENTS.into_iter().filter(|(about, _)| about.contains(only)) {
         narrate::step(format!("Measuring {about}"));
         rows.extend(measurement(ground)?);
     }

@@ -19,6 +19,9 @@ pub(crate) struct Bench {
     /// Write the rows to this file as JSON as well
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Only measurements that are about this, as the lines that announce them say
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    only: String,
 }
 
 /// Why there is no table.
@@ -37,7 +40,7 @@ impl Bench {
     pub(crate) fn run(&self, house: &House) -> Result<(), BenchCommandError> {
         Build { release: true }.run(house)?;
         let ground = Ground::prepare(house)?;
-        let rows = bench::measure(&ground);
+        let rows = bench::measure(&ground, &self.only);
         ground.clear();
         let rows = rows?;
         narrate::result(bench::table(&rows).trim_end());

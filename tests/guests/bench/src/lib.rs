@@ -1,10 +1,11 @@
-//! The guest of the benchmarks: does nothing, computes, or works on files.
+//! The guest of the benchmarks: does nothing, computes, works on files, or waits.
 
 pub mod kernel;
 
 use longhaul_sdk::{Agent, Empty, Failure, Task};
 use serde::{Deserialize, Serialize};
 use std::fs;
+use std::time::Duration;
 
 struct Bench;
 
@@ -33,6 +34,13 @@ pub enum Input {
         /// How many.
         files: u32,
     },
+    /// Look at a file this many times, then wait.
+    Wait {
+        /// How many times.
+        calls: u32,
+        /// How long, in milliseconds.
+        millis: u64,
+    },
 }
 
 /// What came of it.
@@ -54,6 +62,7 @@ impl Agent for Bench {
             Input::Sieve { n, rounds } => kernel::sieve(n, rounds),
             Input::Hash { words, rounds } => kernel::hash(words, rounds),
             Input::Files { files } => work_on_files(files)?,
+            Input::Wait { calls, millis } => look_and_wait(calls, millis)?,
         };
         Ok(Output { sum })
     }
@@ -77,5 +86,15 @@ fn work_on_files(count: u32) -> std::io::Result<u64> {
         fs::remove_file(format!("bench/{i}.old"))?;
     }
     fs::remove_dir("bench")?;
+    Ok(sum)
+}
+
+/// A host call after the other, then a wait that a host may spend without this instance.
+fn look_and_wait(calls: u32, millis: u64) -> std::io::Result<u64> {
+    let mut sum = 0;
+    for _ in 0..calls {
+        sum += fs::metadata("seed")?.len();
+    }
+    std::thread::sleep(Duration::from_millis(millis));
     Ok(sum)
 }
