@@ -34,6 +34,7 @@ mod row;
 mod runs;
 mod schema;
 mod stored;
+mod stored_action;
 mod sum;
 mod summary;
 mod writer;

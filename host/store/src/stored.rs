@@ -5,6 +5,7 @@
 //! holds format 1 still, so that a change of the runtime types which would alter it fails a test and becomes a new format.
 
 use crate::error::StoreError;
+use crate::stored_action;
 use longhaul_core::entry::{Entry, Position, Record};
 use std::fmt;
 
@@ -126,6 +127,9 @@ pub(crate) fn encode(record: &Record, body: &mut Vec<u8>) -> Result<(), StoreErr
 
 /// Reads a body of any format. The error says what is wrong with it, for [`StoreError::Damaged`].
 pub(crate) fn decode(body: &[u8]) -> Result<Content, serde_json::Error> {
+    if let Some(action) = stored_action::read(body) {
+        return Ok(Content::Known(Box::new(action)));
+    }
     if let Ok(record) = serde_json::from_slice::<Record>(body) {
         return Ok(Content::Known(Box::new(record)));
     }
