@@ -284,7 +284,16 @@ impl Checker<'_> {
     }
 
     fn checkpoints(&mut self, raw: RawCheckpoints) -> Checkpoints {
-        let usual = Checkpoints::default();
+        let usual = match raw.profile.as_deref() {
+            None => Checkpoints::default(),
+            Some("production") => Checkpoints::production(),
+            Some("development") => Checkpoints::development(),
+            Some(other) => {
+                let message = format!("there is no profile `{other}`");
+                self.error(at!["checkpoints", "profile"], message, "write `production` or `development`");
+                Checkpoints::default()
+            }
+        };
         let every = raw.every.and_then(|text| self.duration(at!["checkpoints", "every"], &text)).unwrap_or(usual.every);
         if every < Duration::from_secs(1) {
             self.error(at!["checkpoints", "every"], "checkpoints are at least a second apart", "write `1s` or more");

@@ -143,6 +143,18 @@ impl Default for Checkpoints {
     }
 }
 
+impl Checkpoints {
+    /// The profile for work that is dear to repeat: every 10 minutes, the rest as usual.
+    pub fn production() -> Self {
+        Self { every: Duration::from_secs(600), ..Self::default() }
+    }
+
+    /// The profile for work that is tried out: every 30 minutes, the rest as usual.
+    pub fn development() -> Self {
+        Self { every: Duration::from_secs(1800), ..Self::default() }
+    }
+}
+
 /// Where the files are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WorkspaceSpec {

@@ -131,7 +131,10 @@ pub(super) struct RawConcurrency {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Checkpoints")]
 pub(super) struct RawCheckpoints {
-    /// The time between two of them, as in `15m`, which is the default.
+    /// How dear the work is to repeat: `production` is `every: 10m`, `development` is `every: 30m`.
+    #[schemars(extend("enum" = ["production", "development"]))]
+    pub profile: Option<String>,
+    /// The time between two of them, as in `15m`, which is the default; goes before that of the profile.
     pub every: Option<String>,
     /// How many of the newest are kept; 3 where nothing is said.
     pub keep: Option<u32>,

@@ -141,6 +141,18 @@ fn a_bad_duration_or_size() {
 }
 
 #[test]
+fn an_unknown_profile() {
+    expect(
+        "every: 10m",
+        "profile: staging",
+        "staging",
+        "checkpoints.profile",
+        "there is no profile `staging`",
+        "write `production` or `development`",
+    );
+}
+
+#[test]
 fn for_each_on_something_else_than_a_list() {
     expect(
         "for_each: \"${{ tasks.plan.chunks }}\"",

@@ -4,7 +4,7 @@ mod bad_input;
 mod expressions;
 mod schema;
 
-use super::model::{InputSpec, PluginRef, Workflow};
+use super::model::{Checkpoints, InputSpec, PluginRef, Workflow};
 use super::parse::parse;
 use super::template::STARTER;
 use crate::id::Name;
@@ -95,6 +95,20 @@ fn what_is_not_said_has_the_usual_figures() {
     assert_eq!(task.recovery, ["retry-jitter", "rollback-validate", "escalate"].map(name));
     assert_eq!(task.with.as_literal(), Some(&json!({})));
     assert_eq!(task.permissions, crate::grant::Permissions::default());
+}
+
+#[test]
+fn a_profile_says_how_often_a_checkpoint_is_made() {
+    let every = |checkpoints: &str| {
+        good(&format!(
+            "version: 1\nname: x\nagents: {{ r: {{ plugin: reviewer }} }}\ntasks: {{ only: }}\ncheckpoints: {{ {checkpoints} }}\n"
+        ))
+        .checkpoints
+    };
+    assert_eq!(every("profile: production").every, Duration::from_secs(600));
+    assert_eq!(every("profile: development, keep: 5"), Checkpoints { keep: 5, ..Checkpoints::development() });
+    assert_eq!(every("profile: development").every, Duration::from_secs(1800));
+    assert_eq!(every("profile: production, every: 5m").every, Duration::from_secs(300), "the narrower word goes first");
 }
 
 #[test]
