@@ -7,6 +7,7 @@
 
 use longhaul_tests::{Place, guest};
 use serde_json::Value;
+use std::os::unix::fs::PermissionsExt;
 
 /// Rewrites, then finds fault with the result. `RECOVERY` is a line of the workflow.
 fn faulty(recovery: &str) -> String {
@@ -71,6 +72,45 @@ fn a_review_that_fails_is_rolled_back_once_and_then_a_person_is_told() {
         "escalate decides",
     ]);
     place.longhaul(["runs"]).code(0).shows(&["escalated"]);
+}
+
+/// An executable script beside the workspace.
+fn script(place: &Place, name: &str, body: &str) -> String {
+    let path = place.beside(name, format!("#!/bin/sh\n{body}\n"));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn somebody_is_told_where_a_person_has_to_look() {
+    let place = sample();
+    let tell = script(&place, "tell.sh", "cat >> ../told; echo told somebody");
+    let ended = place.run(&faulty(""), &["--notify", &tell]).code(3).says(&["told somebody"]);
+    let told = std::fs::read_to_string(place.outside().join("told")).unwrap();
+    assert_eq!(told, ended.stdout, "the program reads what `--json` prints, and prints nothing into it");
+    assert_eq!(ended.result()["status"], "escalated");
+
+    place.longhaul(["resume", "--json", "--notify", &tell]).code(3);
+    let told = std::fs::read_to_string(place.outside().join("told")).unwrap();
+    assert_eq!(told.lines().count(), 2, "told again: {told}");
+
+    place.run(&faulty("").replace("fail_at: error", "fail_at: never"), &["--notify", &tell]).code(0);
+    assert_eq!(std::fs::read_to_string(place.outside().join("told")).unwrap(), told, "all is well, and nobody is told");
+}
+
+#[test]
+fn a_program_that_tells_nobody_is_a_warning_and_one_that_is_not_there_stops_the_run_before_it_begins() {
+    let place = sample();
+    let broken = script(&place, "broken.sh", "exit 9");
+    place.run(&faulty("recovery: []"), &["--notify", &broken]).code(1).says(&["broken.sh", "exit status: 9"]);
+
+    let place = sample();
+    let before = place.whole_tree();
+    let plain = place.beside("plain.sh", "#!/bin/sh\n").display().to_string();
+    for program in ["./nowhere.sh", "longhaul-has-no-such-program", &plain] {
+        place.run(&faulty(""), &["--notify", program]).code(2).says(&["--notify", program, "executable file"]);
+    }
+    assert_eq!(place.whole_tree(), before, "nothing was made");
 }
 
 #[test]

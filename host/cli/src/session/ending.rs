@@ -11,41 +11,56 @@ use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Tells what came of the run, from its record: what cannot be read back was not recorded.
-pub(super) fn tell(state: &Path, run: &RunId, status: RunState, as_json: bool) -> Result<(), Failure> {
-    let unreadable =
-        |e: longhaul_store::StoreError| Failure::of(Exit::Internal, format!("read the record of {run}"), &e);
-    let reader = Reader::open(state).map_err(unreadable)?;
-    let info = reader.run(run).map_err(unreadable)?;
-    let report = RunReport::read(&reader, &info, status.to_string())?;
-    if !as_json {
-        print_text(&report.to_text(&state.display().to_string()));
-        return Ok(());
+/// What came of a run.
+pub(super) struct Came {
+    report: RunReport,
+    state: String,
+    /// The same as a line of JSON.
+    pub(super) line: String,
+}
+
+impl Came {
+    /// What came of the run, from its record: what cannot be read back was not recorded.
+    pub(super) fn read(state: &Path, run: &RunId, status: RunState) -> Result<Self, Failure> {
+        let unreadable =
+            |e: longhaul_store::StoreError| Failure::of(Exit::Internal, format!("read the record of {run}"), &e);
+        let reader = Reader::open(state).map_err(unreadable)?;
+        let info = reader.run(run).map_err(unreadable)?;
+        let report = RunReport::read(&reader, &info, status.to_string())?;
+        let state = state.display().to_string();
+        let s = &info.summary;
+        let object = json!({
+            "run": run,
+            "status": status,
+            "reason": report.reason,
+            "workspace": report.workspace,
+            "applied": report.applied,
+            "tasks": {
+                "total": s.tasks.total(), "completed": s.tasks.completed, "skipped": s.tasks.skipped, "failed": s.tasks.failed,
+                "escalated": s.tasks.escalated, "cancelled": s.tasks.cancelled,
+            },
+            "attempts": s.attempts,
+            "changes": report.changes.len(),
+            "actions": s.actions,
+            "fuel": s.fuel,
+            "memory": s.memory,
+            "denials": s.denials,
+            "incidents": s.incidents,
+            "entries": s.entries,
+            "seconds": report.seconds,
+            "state": state,
+        });
+        Ok(Self { report, state, line: format!("{object}\n") })
     }
-    let s = &info.summary;
-    let object = json!({
-        "run": run,
-        "status": status,
-        "reason": report.reason,
-        "workspace": report.workspace,
-        "applied": report.applied,
-        "tasks": {
-            "total": s.tasks.total(), "completed": s.tasks.completed, "skipped": s.tasks.skipped, "failed": s.tasks.failed,
-            "escalated": s.tasks.escalated, "cancelled": s.tasks.cancelled,
-        },
-        "attempts": s.attempts,
-        "changes": report.changes.len(),
-        "actions": s.actions,
-        "fuel": s.fuel,
-        "memory": s.memory,
-        "denials": s.denials,
-        "incidents": s.incidents,
-        "entries": s.entries,
-        "seconds": report.seconds,
-        "state": state.display().to_string(),
-    });
-    print_text(&format!("{object}\n"));
-    Ok(())
+
+    /// Tells it on stdout.
+    pub(super) fn tell(&self, as_json: bool) {
+        if as_json {
+            print_text(&self.line);
+        } else {
+            print_text(&self.report.to_text(&self.state));
+        }
+    }
 }
 
 /// What the status of a run means to whoever waits for it.

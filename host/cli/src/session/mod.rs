@@ -7,6 +7,7 @@
 //! ```
 
 mod ending;
+mod notice;
 mod request;
 mod stop;
 
@@ -17,6 +18,7 @@ use crate::given::Given;
 use crate::logging;
 use crate::progress::Progress;
 use crate::wiring::{JournalPort, Loaded, MachineTime, Source, WorkspacePort, sandbox};
+use ending::Came;
 use longhaul_core::id::RunId;
 use longhaul_engine::ports::Ports;
 use longhaul_engine::{Engine, EngineError, RunControl, RunReport};
@@ -36,6 +38,9 @@ pub(crate) struct Manner {
     /// Refuse to run where the kernel cannot confine the agents' threads
     #[arg(long)]
     require_isolation: bool,
+    /// Run PROGRAM where the run ends failed, escalated or out of budget, with the line of `--json` on its stdin
+    #[arg(long, value_name = "PROGRAM")]
+    notify: Option<PathBuf>,
     /// Show no live progress
     #[arg(long, short)]
     quiet: bool,
@@ -79,6 +84,7 @@ pub(crate) struct Entered {
 impl Session {
     /// Loads and checks everything that the run needs. Nothing is made.
     pub(crate) async fn open(given: Given, state: &Path, source: Source<'_>, manner: &Manner) -> Result<Self, Failure> {
+        manner.notify.as_deref().map_or(Ok(()), notice::check)?;
         let progress = Arc::new(Progress::new(manner.quiet));
         for note in given.notes() {
             progress.say(&note);
@@ -164,7 +170,14 @@ impl Entered {
         let report = ended.map_err(|e| ending::without_end(run, &e, workspace.applied()))?;
         closed.map_err(|e| ending::unclosed(&e, workspace.applied()))?;
         tracing::info!(%run, status = %report.status, "the run rests");
-        ending::tell(&state, run, report.status, manner.json)?;
+        let came = Came::read(&state, run, report.status)?;
+        came.tell(manner.json);
+        if let Some(program) = manner.notify.filter(|_| notice::is_due(report.status)) {
+            if let Err(untold) = notice::give(&program, &came.line).await {
+                tracing::warn!(%run, program = %program.display(), %untold, "nobody was told");
+                progress.say(&format!("warning: `{}` was to tell somebody of this: {untold}", program.display()));
+            }
+        }
         Ok(ending::exit_code(report.status))
     }
 }
