@@ -14,9 +14,10 @@ use crate::house::{House, HouseError};
 use crate::narrate;
 use crate::soak::{self, Soak, SoakError};
 
-/// Kill runs of the main job at random moments and compare what they come to with an undisturbed run
+/// Kill a run of the main job at random moments and compare what it comes to with an undisturbed run
 ///
-/// Each run goes on with `longhaul resume` after each kill. It stops at the first difference and keeps the folder.
+/// The run goes on with `longhaul resume` after each kill. Should it complete before it was killed often enough, another one
+/// follows. The first difference ends it and keeps the folder.
 #[derive(Debug, Args)]
 pub(crate) struct SoakCommand {
     /// How many kills have to hit a process at work

@@ -1,23 +1,26 @@
 //! [`Lives`]: one run, whose process is started, killed, and started again until the run is completed.
 
-use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::Command;
 use std::thread;
-use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::process;
+use crate::soak::life::Life;
 use crate::soak::moments::Moments;
+use crate::soak::pace::Pace;
 use crate::soak::{Soak, SoakError};
 
-/// The signal that nobody can catch.
-const SIGKILL: i32 = 9;
-/// What the longest life is, as a part of an undisturbed run: short enough that a run has several, long enough that it ends.
-const PART: u32 = 2;
-/// More lives than this without an end, and the run gets nowhere.
-const MOST: u32 = 1_000;
+/// How far a run is, by its record.
+struct Progress {
+    completed: bool,
+    /// Host calls recorded.
+    actions: u64,
+}
+
+/// Every so many lives may end before they come to their work.
+const EARLY: u32 = 5;
 
 /// A run under kills.
 pub(super) struct Lives<'a> {
@@ -36,39 +39,32 @@ impl<'a> Lives<'a> {
 
     /// Runs to the end without a kill.
     pub(super) fn undisturbed(&mut self) -> Result<(), SoakError> {
-        let status = self.start(None)?.wait().map_err(SoakError::Start)?;
-        self.ended(status)
+        self.start(false)?.end()
     }
 
     /// Runs to the end with kills at `moments`, at most `most` of them.
-    pub(super) fn live(&mut self, moments: &mut Moments, undisturbed: Duration, most: u32) -> Result<(), SoakError> {
+    pub(super) fn live(&mut self, moments: &mut Moments, mut pace: Pace, most: u32) -> Result<(), SoakError> {
         loop {
-            let status = self.status()?;
-            if status.as_deref() == Some("completed") {
+            let progress = self.progress()?;
+            if progress.as_ref().is_some_and(|progress| progress.completed) {
                 return Ok(());
             }
-            if self.lives >= MOST {
-                return Err(self.wrong(format!("the run is {status:?} after {MOST} lives and gets nowhere")));
-            }
-            let mut child = self.start(status)?;
+            let longest = pace.longest(self.kills, progress.as_ref().map_or(0, |progress| progress.actions));
+            let mut life = self.start(progress.is_some())?;
             if self.kills >= most {
-                let status = child.wait().map_err(SoakError::Start)?;
-                self.ended(status)?;
+                life.end()?;
                 continue;
             }
-            thread::sleep(moments.next(undisturbed / PART));
-            // Where it has ended already, nothing is killed.
-            child.kill().map_err(SoakError::Start)?;
-            let status = child.wait().map_err(SoakError::Start)?;
-            match status.signal() {
-                Some(SIGKILL) => self.kills += 1,
-                _ => self.ended(status)?,
+            if self.lives % EARLY != 0 {
+                life.comes_to_work()?;
             }
+            thread::sleep(moments.next(longest));
+            self.kills += u32::from(life.kill()?);
         }
     }
 
-    /// How the newest run stands; none where there is none yet.
-    fn status(&self) -> Result<Option<String>, SoakError> {
+    /// How far the newest run is; none where there is none yet.
+    fn progress(&self) -> Result<Option<Progress>, SoakError> {
         if !self.workspace.join(".longhaul").join("journal.db").exists() {
             return Ok(None);
         }
@@ -77,35 +73,28 @@ impl<'a> Lives<'a> {
             return Ok(None);
         };
         let runs: Value = serde_json::from_str(&text).map_err(|e| self.wrong(format!("`runs --json`: {e}")))?;
-        Ok(runs[0]["status"].as_str().map(str::to_owned))
+        let progress = |run: &Value| Progress {
+            completed: run["status"] == "completed",
+            actions: run["actions"].as_u64().unwrap_or_default(),
+        };
+        Ok(runs.get(0).map(progress))
     }
 
     /// Starts a run, or goes on with the one there is.
-    fn start(&mut self, status: Option<String>) -> Result<Child, SoakError> {
+    fn start(&mut self, is_begun: bool) -> Result<Life, SoakError> {
         self.lives += 1;
         let mut command = self.longhaul();
-        match status {
-            None => command.arg("run").arg(&self.soak.workflow),
-            Some(_) => command.args(["resume", "last"]),
+        match is_begun {
+            false => command.arg("run").arg(&self.soak.workflow),
+            true => command.args(["resume", "last"]),
         };
-        let log = std::fs::File::create(self.workspace.with_extension("said")).map_err(SoakError::Start)?;
-        command.arg("--quiet").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        command.spawn().map_err(SoakError::Start)
+        Life::start(command, self.workspace.clone())
     }
 
     fn longhaul(&self) -> Command {
         let mut command = Command::new(&self.soak.longhaul);
         command.arg("--workspace").arg(&self.workspace);
         command
-    }
-
-    /// A process that was not killed has to end well.
-    fn ended(&self, status: ExitStatus) -> Result<(), SoakError> {
-        if status.success() {
-            return Ok(());
-        }
-        let said = std::fs::read_to_string(self.workspace.with_extension("said")).unwrap_or_default();
-        Err(self.wrong(format!("life {} of the run ended with {status}: {}", self.lives, said.trim())))
     }
 
     fn wrong(&self, what: String) -> SoakError {

@@ -5,10 +5,12 @@
 //!   run, kill, resume, kill, … ──► essence ──────┴─► the same, and each step is in the record once
 //! ```
 //!
-//! [`lives`] starts and kills, [`record`] reads what came of it, [`summary`] is what is told.
+//! [`lives`] starts and kills, at [`moments`] that [`pace`] spreads over the run, [`record`] reads what came of it, [`summary`] is what is told.
 
+mod life;
 mod lives;
 mod moments;
+mod pace;
 mod record;
 mod summary;
 
@@ -23,6 +25,7 @@ use crate::process::ProcessError;
 
 use lives::Lives;
 use moments::Moments;
+use pace::Pace;
 use record::Essence;
 
 pub(crate) use summary::{Summary, json, table};
@@ -54,7 +57,7 @@ pub(crate) enum SoakError {
 }
 
 impl Soak {
-    /// Runs the workflow undisturbed, then again and again with kills until there were `kills` of them.
+    /// Runs the workflow undisturbed, then with `kills` kills. A run that completes before it had all of them is followed by another.
     pub(crate) fn run(&self, kills: u32, seed: u64) -> Result<Summary, SoakError> {
         // The first run compiles the plugins; what is compared with comes after it.
         self.undisturbed("warm")?;
@@ -67,7 +70,8 @@ impl Soak {
             let workspace = self.copy(&format!("run-{number}"))?;
             let mut lives = Lives::new(self, workspace.clone());
             let began = Instant::now();
-            lives.live(&mut moments, span, kills - summary.kills)?;
+            let left = kills - summary.kills;
+            lives.live(&mut moments, Pace::new(left, expected.actions, span), left)?;
             let took = began.elapsed();
             let found = record::read(self, &workspace)?;
             let different = |what| SoakError::Different { what, folder: workspace.clone() };
