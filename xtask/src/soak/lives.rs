@@ -55,7 +55,7 @@ impl<'a> Lives<'a> {
                 life.end()?;
                 continue;
             }
-            if self.lives % EARLY != 0 {
+            if !self.lives.is_multiple_of(EARLY) {
                 life.comes_to_work()?;
             }
             thread::sleep(moments.next(longest));

@@ -172,11 +172,11 @@ impl Entered {
         tracing::info!(%run, status = %report.status, "the run rests");
         let came = Came::read(&state, run, report.status)?;
         came.tell(manner.json);
-        if let Some(program) = manner.notify.filter(|_| notice::is_due(report.status)) {
-            if let Err(untold) = notice::give(&program, &came.line).await {
-                tracing::warn!(%run, program = %program.display(), %untold, "nobody was told");
-                progress.say(&format!("warning: `{}` was to tell somebody of this: {untold}", program.display()));
-            }
+        if let Some(program) = manner.notify.filter(|_| notice::is_due(report.status))
+            && let Err(untold) = notice::give(&program, &came.line).await
+        {
+            tracing::warn!(%run, program = %program.display(), %untold, "nobody was told");
+            progress.say(&format!("warning: `{}` was to tell somebody of this: {untold}", program.display()));
         }
         Ok(ending::exit_code(report.status))
     }
