@@ -8,7 +8,8 @@ use longhaul_core::id::TaskId;
 use longhaul_core::state::TaskState;
 use longhaul_core::units::show_duration;
 use longhaul_engine::ports::Observer;
-use std::collections::{BTreeMap, HashMap};
+use longhaul_engine::{History, Standing};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -44,27 +45,19 @@ impl Progress {
     }
 
     /// Takes note of what was recorded before the run went on, and shows what of it goes on.
-    pub(crate) fn catch_up(&self, records: &[Record]) {
+    pub(crate) fn catch_up(&self, history: &History) {
         if self.quiet {
             return;
         }
         let mut state = self.lock();
-        let mut under_way: BTreeMap<&TaskId, &str> = BTreeMap::new();
-        for record in records {
-            let Some(task) = &record.task else { continue };
-            match &record.entry {
-                Entry::TaskPlanned { agent, .. } => self.plan(&mut state, task, agent.as_str()),
-                Entry::AttemptStarted { agent, .. } => drop(under_way.insert(task, agent.as_str())),
-                Entry::Committed { changes, .. } => state.changes += changes.len() as u64,
-                Entry::TaskChanged { to, .. } if *to != TaskState::Running => {
-                    under_way.remove(task);
-                    self.end(&mut state, task, *to);
-                }
-                _ => {}
+        state.changes = history.files_changed();
+        for Standing { task, agent, state: to, goes_on } in history.standing() {
+            self.plan(&mut state, task, agent.as_str());
+            if goes_on {
+                self.begin(&mut state, task, agent.as_str(), "goes on");
+            } else {
+                self.end(&mut state, task, to);
             }
-        }
-        for (task, agent) in under_way {
-            self.begin(&mut state, task, agent, "goes on");
         }
     }
 

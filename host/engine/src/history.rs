@@ -77,6 +77,19 @@ pub struct Checkpoint {
     pub position: Position,
 }
 
+/// Where a task stands that goes on with its run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing<'a> {
+    /// The task.
+    pub task: &'a TaskId,
+    /// Who works on it.
+    pub agent: &'a Name,
+    /// Its state.
+    pub state: TaskState,
+    /// Whether an attempt of it is under way, and goes on.
+    pub goes_on: bool,
+}
+
 /// A run cannot be resumed from its record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HistoryError {
@@ -149,6 +162,22 @@ impl History {
             }
         }
         history.ok_or(HistoryError::NoStart)
+    }
+
+    /// Where all tasks stand, by name.
+    pub fn standing(&self) -> Vec<Standing<'_>> {
+        let mut all = Vec::with_capacity(self.tasks.len());
+        for (task, known) in &self.tasks {
+            let goes_on = known.state == TaskState::Running && known.base.is_some() && !known.is_foreign;
+            all.push(Standing { task, agent: &known.agent, state: known.state, goes_on });
+        }
+        all.sort_unstable_by_key(|standing| standing.task);
+        all
+    }
+
+    /// How many files differ from what the run began with.
+    pub fn files_changed(&self) -> u64 {
+        self.changes.len() as u64
     }
 
     /// The version that the run began with.

@@ -40,6 +40,6 @@ mod transcript;
 pub use backtest::{Answer, Backtest, PastIncident};
 pub use engine::Engine;
 pub use error::EngineError;
-pub use history::{Checkpoint, History, HistoryError};
+pub use history::{Checkpoint, History, HistoryError, Standing};
 pub use options::{Apply, ResumeOptions, RunControl, RunOptions};
 pub use report::{RunReport, TaskCounts, TaskRow};

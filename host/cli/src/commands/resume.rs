@@ -80,8 +80,7 @@ pub(super) fn go_on(
         let session = Session::open(given, &folder, source, manner).await?;
         let entered = session.enter(&root, lock)?;
         let journal = Arc::new(entered.go_on(&run)?);
-        let records = RecordsPort::new(place.reader()?).all(&run);
-        entered.progress().catch_up(&records.map_err(|e| unreadable(&run, &e))?);
+        entered.progress().catch_up(&history);
         let options = ResumeOptions {
             host: env!("CARGO_PKG_VERSION").to_owned(),
             isolation: entered.isolation(),

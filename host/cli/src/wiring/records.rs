@@ -20,19 +20,6 @@ impl RecordsPort {
     }
 }
 
-impl RecordsPort {
-    /// All records of a run but the details.
-    pub(crate) fn all(&self, run: &RunId) -> Result<Vec<Record>, JournalError> {
-        let (mut query, mut records) = (Query::default(), Vec::new());
-        loop {
-            let page = self.read(run, &query)?;
-            let Some((newest, _)) = page.last() else { return Ok(records) };
-            query.after = Some(*newest);
-            records.extend(page.into_iter().map(|(_, record)| record));
-        }
-    }
-}
-
 impl Records for RecordsPort {
     fn read(&self, run: &RunId, query: &Query) -> Result<Vec<(Position, Record)>, JournalError> {
         let kinds = match query.details {

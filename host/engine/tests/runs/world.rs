@@ -139,6 +139,7 @@ impl World {
         options: ResumeOptions,
     ) -> Result<RunReport, EngineError> {
         let history = History::read(self.journal.as_ref(), &RunId::new("run-1").unwrap()).unwrap();
+        assert_eq!(standing(&history), standing_by(&self.journal.records()), "{}", self.story());
         let folder = self.files.folder.lock().unwrap().clone();
         let report = Engine::new(self.ports()).resume(history, workflow(head, tasks), options).await;
         if let Ok(report) = &report {
@@ -454,4 +455,32 @@ impl Time for VirtualTime {
     fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
         Box::pin(tokio::time::sleep(span))
     }
+}
+
+/// Where the history says that each task stands, and whether an attempt of it goes on.
+fn standing(history: &History) -> BTreeMap<String, (TaskState, bool)> {
+    history.standing().iter().map(|one| (one.task.to_string(), (one.state, one.goes_on))).collect()
+}
+
+/// The same, read off the record entry by entry.
+fn standing_by(records: &[Record]) -> BTreeMap<String, (TaskState, bool)> {
+    let mut tasks: BTreeMap<String, (TaskState, bool)> = BTreeMap::new();
+    for record in records {
+        if let Entry::Forked { .. } = record.entry {
+            tasks.values_mut().for_each(|(_, is_begun)| *is_begun = false);
+        }
+        let Some(task) = record.task.as_ref().map(ToString::to_string) else { continue };
+        let (state, is_begun) = tasks.entry(task).or_insert((TaskState::Pending, false));
+        match &record.entry {
+            Entry::AttemptStarted { .. } => *is_begun = true,
+            Entry::TaskChanged { from, to } => {
+                *state = *to;
+                // Only one that waits goes on where it was when it runs again.
+                *is_begun &= *to != TaskState::Pending || *from == TaskState::Waiting;
+            }
+            _ => {}
+        }
+    }
+    let goes_on = |(task, (state, is_begun))| (task, (state, is_begun && state == TaskState::Running));
+    tasks.into_iter().map(goes_on).collect()
 }
