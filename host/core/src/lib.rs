@@ -7,6 +7,7 @@
 pub mod action;
 pub mod attempt;
 pub mod clock;
+pub mod counts;
 pub mod digest;
 pub mod entry;
 pub mod grant;

@@ -42,4 +42,4 @@ pub use engine::Engine;
 pub use error::EngineError;
 pub use history::{Checkpoint, History, HistoryError, Standing};
 pub use options::{Apply, ResumeOptions, RunControl, RunOptions};
-pub use report::{RunReport, TaskCounts, TaskRow};
+pub use report::{RunReport, TaskRow};

@@ -1,5 +1,6 @@
 //! What came of a run, for the one who started it.
 
+use longhaul_core::counts::TaskCounts;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Change, ChangeKind};
 use longhaul_core::id::{Name, RunId, TaskId};
@@ -39,52 +40,6 @@ pub struct RunReport {
     pub memory: Bytes,
     /// Wall time.
     pub time: Duration,
-}
-
-/// How many tasks are in which state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TaskCounts {
-    /// Not started, or waiting for a try.
-    pub pending: u64,
-    /// Interrupted in an attempt.
-    pub running: u64,
-    /// Suspended.
-    pub waiting: u64,
-    /// Interrupted between a failure and its recovery.
-    pub failing: u64,
-    /// Done.
-    pub completed: u64,
-    /// Left out.
-    pub skipped: u64,
-    /// Given up.
-    pub failed: u64,
-    /// Handed to a person.
-    pub escalated: u64,
-    /// Cancelled.
-    pub cancelled: u64,
-}
-
-impl TaskCounts {
-    /// Counts one more task in `state`.
-    pub fn add(&mut self, state: TaskState) {
-        *match state {
-            TaskState::Pending => &mut self.pending,
-            TaskState::Running => &mut self.running,
-            TaskState::Waiting => &mut self.waiting,
-            TaskState::Failing => &mut self.failing,
-            TaskState::Completed => &mut self.completed,
-            TaskState::Skipped => &mut self.skipped,
-            TaskState::Failed => &mut self.failed,
-            TaskState::Escalated => &mut self.escalated,
-            TaskState::Cancelled => &mut self.cancelled,
-        } += 1;
-    }
-
-    /// All tasks.
-    pub fn total(&self) -> u64 {
-        let Self { pending, running, waiting, failing, completed, skipped, failed, escalated, cancelled } = self;
-        pending + running + waiting + failing + completed + skipped + failed + escalated + cancelled
-    }
 }
 
 /// What came of one task.

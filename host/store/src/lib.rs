@@ -49,4 +49,4 @@ pub use reader::{Entries, Filter, Reader};
 pub use runs::{ResolveError, RunInfo};
 pub use schema::JOURNAL_FILE;
 pub use stored::{Content, EntryKind, FORMAT, Line, MAX_BODY};
-pub use summary::{Summary, TaskCounts};
+pub use summary::Summary;

@@ -3,6 +3,7 @@
 //! [`Summary::apply`] is the only place that knows how an entry counts; the journal alone rebuilds a summary by
 //! applying it to every entry.
 
+use longhaul_core::counts::TaskCounts;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Entry, Record};
 use longhaul_core::state::{RunState, TaskState};
@@ -45,50 +46,6 @@ pub struct Summary {
     pub applied: Option<u64>,
 }
 
-/// Tasks by state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-#[expect(missing_docs, reason = "each field counts the tasks in the state of its name")]
-pub struct TaskCounts {
-    pub pending: u64,
-    pub running: u64,
-    pub waiting: u64,
-    pub failing: u64,
-    pub completed: u64,
-    pub skipped: u64,
-    pub failed: u64,
-    pub escalated: u64,
-    pub cancelled: u64,
-}
-
-impl TaskCounts {
-    /// Tasks in any state.
-    pub fn total(&self) -> u64 {
-        let open = self.pending + self.running + self.waiting + self.failing;
-        open + self.completed + self.skipped + self.failed + self.escalated + self.cancelled
-    }
-
-    /// Tasks in `state`.
-    pub fn of(&self, state: TaskState) -> u64 {
-        let mut counts = *self;
-        *counts.slot(state)
-    }
-
-    fn slot(&mut self, state: TaskState) -> &mut u64 {
-        match state {
-            TaskState::Pending => &mut self.pending,
-            TaskState::Running => &mut self.running,
-            TaskState::Waiting => &mut self.waiting,
-            TaskState::Failing => &mut self.failing,
-            TaskState::Completed => &mut self.completed,
-            TaskState::Skipped => &mut self.skipped,
-            TaskState::Failed => &mut self.failed,
-            TaskState::Escalated => &mut self.escalated,
-            TaskState::Cancelled => &mut self.cancelled,
-        }
-    }
-}
-
 impl Summary {
     /// Counts an entry.
     pub fn apply(&mut self, record: &Record) {
@@ -100,12 +57,8 @@ impl Summary {
                 self.started = record.at;
                 self.version = Some(*base);
             }
-            Entry::TaskPlanned { .. } => self.tasks.pending += 1,
-            Entry::TaskChanged { from, to } => {
-                let before = self.tasks.slot(*from);
-                *before = before.saturating_sub(1);
-                *self.tasks.slot(*to) += 1;
-            }
+            Entry::TaskPlanned { .. } => self.tasks.add(TaskState::Pending),
+            Entry::TaskChanged { from, to } => self.tasks.change(*from, *to),
             Entry::AttemptStarted { .. } => self.attempts += 1,
             Entry::Action(action) => {
                 self.actions += 1;
