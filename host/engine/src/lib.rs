@@ -21,7 +21,7 @@
 //! - **Strategies cannot hold a run.** Their decisions are a closed set, checked, bounded in number, and asked for within a time.
 //! - **The engine looks at no clock, draws no random number and prints nothing.** Time and seed are given.
 //!
-//! Absent on purpose: databases, WASM, files, sockets. Adapters in the command line connect the ports to the crates that have them.
+//! Absent on purpose: databases, WASM, files, sockets. Adapters in `longhaul-wiring` and the command line connect the ports to the crates that have them.
 
 mod backtest;
 mod engine;

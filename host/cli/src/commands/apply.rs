@@ -3,7 +3,7 @@
 use crate::failure::{Exit, Failure};
 use crate::state::{self, Place, resolve};
 use crate::terminal::say;
-use crate::wiring::WorkspacePort;
+use crate::wiring::open_workspace;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Entry, Record};
 use longhaul_core::id::RunId;
@@ -41,7 +41,7 @@ pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     let root = place.for_apply(&folder)?;
-    let workspace = WorkspacePort::open(&root, &lock, &WorkspaceSpec::default())?;
+    let workspace = open_workspace(&root, &lock, &WorkspaceSpec::default())?;
     // What cannot be recorded is not done, so the record is opened first.
     let unrecorded = |e: StoreError| Failure::of(Exit::Internal, format!("open the record of {run}"), &e);
     let journal = Journal::open(lock, Options::default()).map_err(unrecorded)?;

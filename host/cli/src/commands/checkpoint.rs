@@ -5,7 +5,7 @@ use crate::failure::{Exit, Failure};
 use crate::session::{Request, ask};
 use crate::state::{self, Place, resolve};
 use crate::terminal::{one_line, say, table};
-use crate::wiring::{RecordsPort, WorkspacePort};
+use crate::wiring::open_workspace;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Change, ChangeKind};
 use longhaul_core::id::RunId;
@@ -13,6 +13,7 @@ use longhaul_core::workflow::model::WorkspaceSpec;
 use longhaul_engine::ports::{ApplyFailed, Workspace};
 use longhaul_engine::{Checkpoint, History};
 use longhaul_store::StateLock;
+use longhaul_wiring::{RecordsPort, WorkspacePort};
 use longhaul_workspace::VersionId;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -225,8 +226,8 @@ fn export(place: &Place, folder: &Path, version: Digest) -> Result<u64, Failure>
             .hint("name one that is missing or empty"));
     }
     let lock = state::lock(&state, "longhaul checkpoint restore")?;
-    let workspace = WorkspacePort::open(folder, &lock, &WorkspaceSpec::default())?;
-    let empty = block_on(workspace.empty())?.map_err(|e| Failure::new(Exit::Internal, e))?;
+    let workspace = open_workspace(folder, &lock, &WorkspaceSpec::default())?;
+    let empty = block_on(workspace.empty())?.map_err(|e| Failure::new(Exit::Internal, e.0))?;
     apply(&workspace, empty, version)
 }
 
@@ -251,7 +252,7 @@ fn open(place: &Place) -> Result<(WorkspacePort, PathBuf), Failure> {
     let folder = place.find()?;
     let root = place.for_apply(&folder)?;
     let lock: StateLock = state::lock(&folder, "longhaul checkpoint")?;
-    Ok((WorkspacePort::open(&root, &lock, &WorkspaceSpec::default())?, root))
+    Ok((open_workspace(&root, &lock, &WorkspaceSpec::default())?, root))
 }
 
 fn read(place: &Place, which: &Run) -> Result<(RunId, History), Failure> {

@@ -6,10 +6,10 @@ use crate::failure::{Exit, Failure};
 use crate::session::Manner;
 use crate::state::{self, Place, resolve};
 use crate::terminal::say;
-use crate::wiring::{RecordsPort, fork};
 use longhaul_core::id::RunId;
 use longhaul_engine::{Checkpoint, History};
 use longhaul_store::{Journal, Options};
+use longhaul_wiring::{ForkError, RecordsPort, fork};
 use std::process::ExitCode;
 
 /// Start another run from a checkpoint of a run
@@ -44,7 +44,10 @@ pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let journal = Journal::open(lock, Options::default())
         .map_err(|e| Failure::of(Exit::Internal, format!("open the record in {}", folder.display()), &e))?;
     let to = name::new_run_id(state::now(), super::run::random, |run| super::run::is_taken(&folder, run))?;
-    fork(&journal, &records, &run, &checkpoint, &to)?;
+    fork(&journal, &records, &run, &checkpoint, &to).map_err(|error| match error {
+        ForkError::Empty { .. } => Failure::new(Exit::Internal, error.to_string()),
+        _ => Failure::of(Exit::Internal, format!("copy the record of {run}"), &error),
+    })?;
     journal.close().map_err(|e| Failure::of(Exit::Internal, "close the record", &e))?;
     drop(journal);
     say(&format!("{to} begins as {run} was at checkpoint {}", checkpoint.number));

@@ -48,7 +48,7 @@ pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
         // Until all of this holds nothing is made, not even the state folder.
         let session = Session::open(given, &state, Source::Named, &args.manner).await?;
         let entered = session.enter(&root, state::lock(&state, "longhaul run")?)?;
-        let (base, notes) = entered.workspace.import().await?;
+        let (base, notes) = entered.import(&root).await?;
         for note in notes {
             entered.progress().say(&note);
         }

@@ -17,13 +17,16 @@ use crate::failure::{Exit, Failure};
 use crate::given::Given;
 use crate::logging;
 use crate::progress::Progress;
-use crate::wiring::{JournalPort, Loaded, MachineTime, Source, WorkspacePort, sandbox};
+use crate::state;
+use crate::wiring::{Loaded, Source, import, open_workspace, sandbox};
 use ending::Came;
+use longhaul_core::digest::Digest;
 use longhaul_core::id::RunId;
 use longhaul_engine::ports::Ports;
 use longhaul_engine::{Engine, EngineError, RunControl, RunReport};
 use longhaul_sandbox::{Sandbox, SandboxError, WallPolicy, WallStatus};
 use longhaul_store::{Journal, Options, Reader, StateLock};
+use longhaul_wiring::{JournalPort, MachineTime, Place, WorkspacePort};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -101,7 +104,7 @@ impl Session {
         logging::start(&self.state.join("logs"));
         self.plugins.log(&self.given);
         self.plugins.keep(&self.state)?;
-        let workspace = Arc::new(WorkspacePort::open(root, &lock, &self.given.workflow.workspace)?);
+        let workspace = Arc::new(open_workspace(root, &lock, &self.given.workflow.workspace)?);
         let store = Journal::open(Arc::clone(&lock), Options::default())
             .map_err(|e| Failure::of(Exit::Internal, format!("open the record in {}", self.state.display()), &e))?;
         Ok(Entered { session: self, lock, signals, store, workspace })
@@ -122,14 +125,19 @@ impl Entered {
         }
     }
 
+    /// Reads the user's folder `root` into a version; also gives notes about what was left out.
+    pub(crate) async fn import(&self, root: &Path) -> Result<(Digest, Vec<String>), Failure> {
+        import(&self.workspace, root, &self.session.state).await
+    }
+
     /// The record of a run that begins.
     pub(crate) fn begin(&self) -> Result<JournalPort, Failure> {
-        Ok(JournalPort::new(self.store.clone(), self.reader()?))
+        Ok(JournalPort::new(self.store.clone(), self.reader()?, Place::Threads))
     }
 
     /// The record of a run that goes on.
     pub(crate) fn go_on(&self, run: &RunId) -> Result<JournalPort, Failure> {
-        JournalPort::resume(self.store.clone(), self.reader()?, run)
+        JournalPort::resume(self.store.clone(), self.reader()?, run, Place::Threads)
             .map_err(|e| Failure::of(Exit::Internal, format!("open the record of {run}"), &e))
     }
 
@@ -159,7 +167,7 @@ impl Entered {
             plugins: Arc::new(plugins),
             workspace: Arc::clone(&workspace) as _,
             journal,
-            time: Arc::new(MachineTime::new()),
+            time: Arc::new(MachineTime::new(state::now())),
             observer: Arc::clone(&progress) as _,
         };
         let ended = work(Engine::new(ports), given).await;

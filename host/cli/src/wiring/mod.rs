@@ -1,20 +1,12 @@
-//! The adapters that plug the host's crates into the engine's ports.
+//! The adapters on the plugins' side, and how the errors of those that everybody shares (`longhaul-wiring`) are told.
 
 mod components;
-mod fork;
-mod journal;
 mod plugins;
-mod records;
-mod time;
 mod workspace;
 
 pub(crate) use components::Source;
-pub(crate) use fork::fork;
-pub(crate) use journal::JournalPort;
 pub(crate) use plugins::Loaded;
-pub(crate) use records::RecordsPort;
-pub(crate) use time::MachineTime;
-pub(crate) use workspace::WorkspacePort;
+pub(crate) use workspace::{import, open_workspace};
 
 use longhaul_sandbox::{CompileLimits, CompileWorker, Enclosure, Sandbox, SandboxConfig, SandboxError, WallPolicy};
 use std::path::{Path, PathBuf};

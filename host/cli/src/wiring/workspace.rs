@@ -1,261 +1,55 @@
-//! The workspace as the engine's versions and stages. Its calls wait for the disk, so each is made on a thread for that.
+//! Opens and reads the user's folder, and tells why that did not work.
 
-use super::records::RecordsPort;
 use crate::failure::{Exit, Failure};
 use crate::terminal::one_line;
-use cap_std::ambient_authority;
-use cap_std::fs::Dir;
-use longhaul_core::attempt::Limits;
 use longhaul_core::digest::Digest;
-use longhaul_core::id::{AttemptId, RunId};
-use longhaul_core::stage::Stage;
-use longhaul_core::units::Bytes;
 use longhaul_core::workflow::model::WorkspaceSpec;
-use longhaul_engine::History;
-use longhaul_engine::ports::{Applied, ApplyFailed, BoxFuture, CommitFailed, Committed, OpenStage, WorkspaceError};
-use longhaul_store::{Reader, StateLock};
-use longhaul_workspace::{
-    ApplyError, Collected, CommitError, ImportError, ImportReport, Imported, Options, StageLimits, VersionId,
-    Workspace, WorkspaceStage,
-};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use longhaul_store::StateLock;
+use longhaul_wiring::{ImportFailed, OpenError, Place, WorkspacePort};
+use longhaul_workspace::{ApplyError, ImportError, WorkspaceError};
+use std::path::Path;
 
-/// One workspace.
-pub(crate) struct WorkspacePort {
-    workspace: Arc<Workspace>,
-    /// The folders, for messages.
-    root: PathBuf,
-    state: PathBuf,
-    /// Set when a result was put into the user's folder.
-    applied: OnceLock<u64>,
-    /// The versions that other runs of the state folder need, once they were looked for.
-    others: Arc<OnceLock<Vec<VersionId>>>,
-    /// The run that works in this workspace now.
-    own: OnceLock<RunId>,
+/// Opens the workspace of the folder `root` with its state in the folder that `lock` holds.
+pub(crate) fn open_workspace(root: &Path, lock: &StateLock, spec: &WorkspaceSpec) -> Result<WorkspacePort, Failure> {
+    WorkspacePort::open(root, lock, spec, Place::Threads).map_err(|error| match &error {
+        OpenError::Folder { path, source } => {
+            Failure::of(Exit::Invalid, format!("open the folder {}", path.display()), source)
+        }
+        OpenError::Workspace(error) => unopened(root, lock.folder(), error),
+    })
 }
 
-impl WorkspacePort {
-    /// Opens the workspace of the folder `root` with its state in the folder that `lock` holds, and brings an apply that was
-    /// interrupted to its end.
-    pub(crate) fn open(root: &Path, lock: &StateLock, spec: &WorkspaceSpec) -> Result<Self, Failure> {
-        let state = lock.folder();
-        let open = |folder: &Path| {
-            Dir::open_ambient_dir(folder, ambient_authority())
-                .map_err(|e| Failure::of(Exit::Invalid, format!("open the folder {}", folder.display()), &e))
-        };
-        let options = Options {
-            caches: spec.caches.iter().map(|path| path.as_str().to_owned()).collect(),
-            ignore: spec.ignore.clone(),
-        };
-        let workspace = Workspace::open(open(root)?, open(state)?, &options).map_err(|e| unopened(root, state, &e))?;
-        Ok(Self {
-            workspace: Arc::new(workspace),
-            root: root.to_owned(),
-            state: state.to_owned(),
-            applied: OnceLock::new(),
-            others: Arc::default(),
-            own: OnceLock::new(),
-        })
-    }
-
-    /// From now on the workspace is used by this run; content that other runs need is left to them.
-    pub(crate) fn works_on(&self, run: &RunId) {
-        let _ = self.own.set(run.clone());
-    }
-
-    /// The version without files.
-    pub(crate) async fn empty(&self) -> Result<Digest, String> {
-        let workspace = Arc::clone(&self.workspace);
-        blocking(move || workspace.empty().map(|version| version.0).map_err(|e| describe(&e))).await?
-    }
-
-    /// The workspace itself.
-    pub(crate) fn inner(&self) -> &Workspace {
-        &self.workspace
-    }
-
-    /// Files of the user's folder that a result was put into, where that was done.
-    pub(crate) fn applied(&self) -> Option<u64> {
-        self.applied.get().copied()
-    }
-
-    /// Reads the user's folder into a version; also gives notes about what was left out.
-    pub(crate) async fn import(&self) -> Result<(Digest, Vec<String>), Failure> {
-        let workspace = Arc::clone(&self.workspace);
-        let imported = blocking(move || workspace.import()).await;
-        let Imported { version, report } =
-            imported.map_err(|e| Failure::new(Exit::Internal, e))?.map_err(|e| match e {
-                ImportError::List { .. } | ImportError::Pattern { .. } => {
-                    Failure::of(Exit::Invalid, format!("read the workspace {}", self.root.display()), &e)
-                }
-                ImportError::Object(_) | ImportError::Index(_) => {
-                    let state = self.state.display();
-                    Failure::of(Exit::Internal, format!("copy the workspace into the state folder {state}"), &e)
-                }
-            })?;
-        let ImportReport { files, bytes, read, skipped } = report;
-        tracing::debug!(%version, files, bytes, read, skipped = skipped.len(), "the workspace is imported");
-        let notes = skipped
-            .iter()
-            .map(|skipped| format!("left out: {}", one_line(&format!("{}: {}", skipped.path, skipped.reason), 300)));
-        Ok((version.0, notes.collect()))
-    }
+/// Reads the user's folder `root` into a version; also gives notes about what was left out.
+pub(crate) async fn import(
+    workspace: &WorkspacePort,
+    root: &Path,
+    state: &Path,
+) -> Result<(Digest, Vec<String>), Failure> {
+    let imported = workspace.import().await.map_err(|error| match error {
+        ImportFailed::Import(e @ (ImportError::List { .. } | ImportError::Pattern { .. })) => {
+            Failure::of(Exit::Invalid, format!("read the workspace {}", root.display()), &e)
+        }
+        ImportFailed::Import(e @ (ImportError::Object(_) | ImportError::Index(_))) => {
+            Failure::of(Exit::Internal, format!("copy the workspace into the state folder {}", state.display()), &e)
+        }
+        ImportFailed::Host(e) => Failure::new(Exit::Internal, e),
+    })?;
+    let notes = imported.report.skipped.iter();
+    let notes =
+        notes.map(|skipped| format!("left out: {}", one_line(&format!("{}: {}", skipped.path, skipped.reason), 300)));
+    Ok((imported.version.0, notes.collect()))
 }
 
 /// A workspace that cannot be opened.
-fn unopened(root: &Path, state: &Path, error: &longhaul_workspace::WorkspaceError) -> Failure {
+fn unopened(root: &Path, state: &Path, error: &WorkspaceError) -> Failure {
     let (root, state) = (root.display(), state.display());
     let half = |exit| Failure::of(exit, format!("complete an interrupted apply; {root} may be half-changed"), error);
     match error {
-        longhaul_workspace::WorkspaceError::Apply(ApplyError::Interrupted { .. } | ApplyError::Log { .. }) => {
+        WorkspaceError::Apply(ApplyError::Interrupted { .. } | ApplyError::Log { .. }) => {
             half(Exit::Waiting).hint(format!("the state folder is {state}"))
         }
-        longhaul_workspace::WorkspaceError::Apply(_) => half(Exit::Internal)
+        WorkspaceError::Apply(_) => half(Exit::Internal)
             .hint(format!("remove what is in the way, then run or apply again: that completes it; the log of what is left to do is {state}/apply/log.json")),
         _ => Failure::of(Exit::Invalid, format!("use {root} as a workspace"), error),
     }
-}
-
-/// An open stage.
-struct StagePort {
-    workspace: Arc<Workspace>,
-    stage: Arc<WorkspaceStage>,
-    attempt: String,
-}
-
-impl longhaul_engine::ports::Workspace for WorkspacePort {
-    fn stage<'a>(
-        &'a self,
-        version: Digest,
-        attempt: &'a AttemptId,
-        limits: &'a Limits,
-    ) -> BoxFuture<'a, Result<Arc<dyn OpenStage>, WorkspaceError>> {
-        let workspace = Arc::clone(&self.workspace);
-        let (name, limits) = (attempt.to_string(), StageLimits { bytes: limits.disk.0, files: limits.files });
-        Box::pin(async move {
-            let opened = blocking(move || {
-                let stage = workspace.stage(VersionId(version), &name, limits).map_err(|e| describe(&e))?;
-                tracing::debug!(attempt = name, %version, "a stage is open");
-                Ok(Arc::new(StagePort { workspace, stage, attempt: name }) as Arc<dyn OpenStage>)
-            });
-            opened.await.and_then(|opened| opened).map_err(WorkspaceError)
-        })
-    }
-
-    fn collect(&self, keep: Vec<Digest>) -> BoxFuture<'_, Result<Bytes, WorkspaceError>> {
-        let (workspace, others) = (Arc::clone(&self.workspace), Arc::clone(&self.others));
-        let (state, own) = (self.state.clone(), self.own.get().cloned());
-        Box::pin(async move {
-            let collected = blocking(move || {
-                let mut versions: Vec<VersionId> = keep.into_iter().map(VersionId).collect();
-                // No other run goes on while this process holds the state folder, so once is enough.
-                match others.get() {
-                    Some(others) => versions.extend(others),
-                    None => {
-                        let found = needed(&state, own.as_ref())?;
-                        versions.extend(&found);
-                        let _ = others.set(found);
-                    }
-                }
-                let collected = workspace.collect(&versions).map_err(|e| describe(&e))?;
-                let Collected { removed, left, bytes } = collected;
-                tracing::debug!(versions = versions.len(), removed, left, bytes, "old content is collected");
-                Ok(Bytes(bytes))
-            });
-            collected.await.and_then(|collected| collected).map_err(WorkspaceError)
-        })
-    }
-
-    fn apply(&self, from: Digest, to: Digest) -> BoxFuture<'_, Result<Applied, ApplyFailed>> {
-        let workspace = Arc::clone(&self.workspace);
-        Box::pin(async move {
-            let applied =
-                blocking(move || workspace.apply(VersionId(from), VersionId(to))).await.map_err(ApplyFailed::Io)?;
-            match applied {
-                Ok(applied) => {
-                    // A second result of one run would only be told with the number of the first.
-                    let _ = self.applied.set(applied.files);
-                    tracing::debug!(%from, %to, files = applied.files, "the result is applied");
-                    Ok(Applied { files: applied.files })
-                }
-                Err(ApplyError::Changed { paths }) => Err(ApplyFailed::Changed { paths }),
-                Err(other) => Err(ApplyFailed::Io(describe(&other))),
-            }
-        })
-    }
-}
-
-/// The versions that the runs in `state` need, but for `own`.
-fn needed(state: &Path, own: Option<&RunId>) -> Result<Vec<VersionId>, String> {
-    let reader = Reader::open(state).map_err(|e| describe(&e))?;
-    let runs = reader.runs().map_err(|e| describe(&e))?;
-    let records = RecordsPort::new(reader);
-    let mut versions = Vec::new();
-    for run in runs.into_iter().filter(|run| own != Some(&run.id)) {
-        let history = History::read(&records, &run.id).map_err(|e| describe(&e))?;
-        versions.extend(history.needed().into_iter().map(VersionId));
-    }
-    Ok(versions)
-}
-
-impl OpenStage for StagePort {
-    fn files(&self) -> Arc<dyn Stage> {
-        Arc::clone(&self.stage) as Arc<dyn Stage>
-    }
-
-    fn seal(&self) -> BoxFuture<'static, Result<(), CommitFailed>> {
-        let (workspace, stage) = (Arc::clone(&self.workspace), Arc::clone(&self.stage));
-        Box::pin(async move {
-            let sealed = blocking(move || workspace.seal(&stage).map_err(|e| describe(&e))).await;
-            sealed.and_then(|sealed| sealed).map(drop).map_err(CommitFailed::Io)
-        })
-    }
-
-    fn commit(&self, head: Digest) -> BoxFuture<'static, Result<Committed, CommitFailed>> {
-        let (workspace, stage, attempt) = (Arc::clone(&self.workspace), Arc::clone(&self.stage), self.attempt.clone());
-        Box::pin(async move {
-            let committed =
-                blocking(move || workspace.commit(&stage, VersionId(head))).await.map_err(CommitFailed::Io)?;
-            match committed {
-                Ok(done) => {
-                    tracing::debug!(attempt, base = %done.base, version = %done.version, changes = done.changes.len(), "committed");
-                    Ok(Committed { base: done.base.0, version: done.version.0, changes: done.changes })
-                }
-                Err(CommitError::Conflict { paths }) => {
-                    tracing::debug!(attempt, paths = paths.len(), "not committed: others changed the same");
-                    Err(CommitFailed::Conflict { paths })
-                }
-                Err(other) => {
-                    tracing::debug!(attempt, "not committed: the store failed");
-                    Err(CommitFailed::Io(describe(&other)))
-                }
-            }
-        })
-    }
-
-    fn discard(self: Arc<Self>) -> BoxFuture<'static, ()> {
-        Box::pin(async move {
-            tracing::debug!(attempt = self.attempt, "the stage is dropped");
-            // Only a panic while its files are removed can fail here; the next start clears them away.
-            drop(blocking(move || drop(self)).await);
-        })
-    }
-}
-
-/// Runs `work` on a thread where waiting is no harm.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| format!("the host failed: {e}"))
-}
-
-/// An error with its causes.
-fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -12,10 +12,11 @@ const PAGE: u64 = 512;
 const DETAILS: [EntryKind; 3] = [EntryKind::Action, EntryKind::Log, EntryKind::Progress];
 
 /// Reads the records of a state folder.
-pub(crate) struct RecordsPort(Mutex<Reader>);
+pub struct RecordsPort(Mutex<Reader>);
 
 impl RecordsPort {
-    pub(crate) fn new(reader: Reader) -> Self {
+    /// The records that `reader` reads.
+    pub fn new(reader: Reader) -> Self {
         Self(Mutex::new(reader))
     }
 }
@@ -45,7 +46,7 @@ impl Records for RecordsPort {
 }
 
 /// What an error of the store means to the engine.
-pub(super) fn failed(error: StoreError) -> JournalError {
+pub(crate) fn failed(error: StoreError) -> JournalError {
     if error.is_disk_full() {
         JournalError::DiskFull(error.to_string())
     } else if error.is_of_entry() {

@@ -1,6 +1,7 @@
 //! The store as the engine's record.
 
-use super::records::{RecordsPort, failed};
+use crate::place::Place;
+use crate::records::{RecordsPort, failed};
 use longhaul_core::entry::{Entry, Position, Record};
 use longhaul_core::id::RunId;
 use longhaul_engine::ports::{BoxFuture, Journal, JournalError, Query, Records};
@@ -8,22 +9,31 @@ use longhaul_store::{Reader, RunJournal, StoreError};
 use std::sync::OnceLock;
 
 /// Writes one run's record into the state folder's journal.
-pub(crate) struct JournalPort {
+pub struct JournalPort {
     store: longhaul_store::Journal,
     records: RecordsPort,
     run: OnceLock<RunJournal>,
+    place: Place,
 }
 
 impl JournalPort {
     /// For a run that begins.
-    pub(crate) fn new(store: longhaul_store::Journal, reader: Reader) -> Self {
-        Self { store, records: RecordsPort::new(reader), run: OnceLock::new() }
+    pub fn new(store: longhaul_store::Journal, reader: Reader, place: Place) -> Self {
+        Self { store, records: RecordsPort::new(reader), run: OnceLock::new(), place }
     }
 
     /// For a run that goes on.
-    pub(crate) fn resume(store: longhaul_store::Journal, reader: Reader, run: &RunId) -> Result<Self, StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError`] where the record cannot be opened.
+    pub fn resume(
+        store: longhaul_store::Journal,
+        reader: Reader,
+        run: &RunId,
+        place: Place,
+    ) -> Result<Self, StoreError> {
         let journal = store.open_run(run)?;
-        Ok(Self { store, records: RecordsPort::new(reader), run: OnceLock::from(journal) })
+        Ok(Self { store, records: RecordsPort::new(reader), run: OnceLock::from(journal), place })
     }
 }
 
@@ -49,6 +59,13 @@ impl Journal for JournalPort {
 
     fn flush(&self) -> BoxFuture<'_, Result<(), JournalError>> {
         let flushed = self.store.flush();
-        Box::pin(async move { flushed.await.map_err(failed) })
+        let place = self.place;
+        Box::pin(async move {
+            match place {
+                Place::Threads => flushed.await,
+                Place::Inline => flushed.wait(),
+            }
+            .map_err(failed)
+        })
     }
 }

@@ -1,28 +1,45 @@
 //! Copies a run's record up to a checkpoint, as the beginning of another run.
 
-use super::records::RecordsPort;
-use crate::failure::{Exit, Failure};
+use crate::records::RecordsPort;
 use longhaul_core::entry::{Entry, Record};
 use longhaul_core::id::RunId;
 use longhaul_engine::Checkpoint;
-use longhaul_engine::ports::{Query, Records};
-use longhaul_store::Journal;
+use longhaul_engine::ports::{JournalError, Query, Records};
+use longhaul_store::{Journal, StoreError};
+
+/// A record was not copied.
+#[derive(Debug, thiserror::Error)]
+pub enum ForkError {
+    /// The first run's record cannot be read.
+    #[error(transparent)]
+    Read(#[from] JournalError),
+    /// The copy cannot be written.
+    #[error(transparent)]
+    Write(#[from] StoreError),
+    /// There is nothing to copy.
+    #[error("the record of {run} is empty")]
+    Empty {
+        /// The first run.
+        run: RunId,
+    },
+}
 
 /// Begins the run `to` as a copy of `from` up to `checkpoint`; the first one is not touched. The copy has the same positions.
-pub(crate) fn fork(
+///
+/// # Errors
+/// [`ForkError`]; the beginning of the copy may be there.
+pub fn fork(
     journal: &Journal,
     records: &RecordsPort,
     from: &RunId,
     checkpoint: &Checkpoint,
     to: &RunId,
-) -> Result<(), Failure> {
-    let failed =
-        |e: &(dyn std::error::Error + 'static)| Failure::of(Exit::Internal, format!("copy the record of {from}"), e);
+) -> Result<(), ForkError> {
     let mut query = Query { details: true, ..Query::default() };
     let mut copy = None;
     let mut last = checkpoint.at;
     'pages: loop {
-        let page = records.read(from, &query).map_err(|e| failed(&e))?;
+        let page = records.read(from, &query)?;
         let Some((newest, _)) = page.last() else { break };
         query.after = Some(*newest);
         for (position, record) in page {
@@ -31,15 +48,15 @@ pub(crate) fn fork(
             }
             last = record.at;
             match &copy {
-                None => copy = Some(journal.start_run(&renamed(record, to)).map_err(|e| failed(&e))?),
-                Some(copy) => drop(copy.append(&record).map_err(|e| failed(&e))?),
+                None => copy = Some(journal.start_run(&renamed(record, to))?),
+                Some(copy) => drop(copy.append(&record)?),
             }
         }
     }
-    let copy = copy.ok_or_else(|| Failure::new(Exit::Internal, format!("the record of {from} is empty")))?;
+    let copy = copy.ok_or_else(|| ForkError::Empty { run: from.clone() })?;
     let entry = Entry::Forked { from: from.clone(), checkpoint: checkpoint.number };
-    copy.append(&Record { at: last, task: None, attempt: None, entry }).map_err(|e| failed(&e))?;
-    copy.flush().wait().map_err(|e| failed(&e))
+    copy.append(&Record { at: last, task: None, attempt: None, entry })?;
+    Ok(copy.flush().wait()?)
 }
 
 fn renamed(mut record: Record, to: &RunId) -> Record {

@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 
 /// The wall clock as it was at the start, moved on by the monotonic clock: it never runs backwards when somebody sets the
 /// machine's time.
-pub(crate) struct MachineTime {
+pub struct MachineTime {
     began: Timestamp,
     since: Instant,
 }
 
 impl MachineTime {
-    pub(crate) fn new() -> Self {
-        Self { began: crate::state::now(), since: Instant::now() }
+    /// A clock that shows `now` and goes on from there.
+    pub fn new(now: Timestamp) -> Self {
+        Self { began: now, since: Instant::now() }
     }
 }
 

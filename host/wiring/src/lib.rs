@@ -1,0 +1,26 @@
+//! The wiring: store, workspace and machine time as the engine's ports, for whoever carries runs.
+//!
+//! ```text
+//!   engine's port        adapter                behind it
+//!   Journal, Records ◄── JournalPort, RecordsPort ── store
+//!   Workspace        ◄── WorkspacePort ───────────── workspace
+//!   Time             ◄── MachineTime ─────────────── the machine's clock and timers
+//! ```
+//!
+//! Engine, store and workspace never see each other; here alone they meet, so that the command line, a server and the
+//! simulation run the same. The adapters decide nothing, print nothing and know no folders but those they are given. The
+//! plugins' side is not here: it needs the sandbox, and a simulation has none.
+
+mod fork;
+mod journal;
+mod place;
+mod records;
+mod time;
+mod workspace;
+
+pub use fork::{ForkError, fork};
+pub use journal::JournalPort;
+pub use place::Place;
+pub use records::RecordsPort;
+pub use time::MachineTime;
+pub use workspace::{ImportFailed, OpenError, WorkspacePort};
