@@ -8,6 +8,7 @@ use crate::digest::Digest;
 use crate::grant::Grant;
 use crate::id::{AttemptId, Name, RunId};
 use crate::incident::{IncidentClass, Problem};
+use crate::recall::Recall;
 use crate::stage::Stage;
 use crate::units::{Bytes, Fuel, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,10 @@ pub struct Limits {
     pub memory: Bytes,
     /// Wall time of the attempt.
     pub time: Duration,
+    /// How long the attempt may do nothing that is recorded, beside one host call under way, which has a limit of its own; none for no
+    /// such limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stall: Option<Duration>,
     /// Wall time of one host call.
     pub call_time: Duration,
     /// Bytes that one host call may carry.
@@ -47,13 +52,14 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 50 G of fuel, 256 MiB of memory, 30 minutes, 30 seconds and 16 MiB a call, 1 024 handles, 100 000 table elements,
+    /// 50 G of fuel, 256 MiB of memory, 30 minutes, of which 10 without a sign of life, 30 seconds and 16 MiB a call, 1 024 handles, 100 000 table elements,
     /// 1 GiB and 100 000 files in the stage, 1 MiB of log, 1 000 000 recorded events.
     fn default() -> Self {
         Self {
             fuel: Fuel(50_000_000_000),
             memory: Bytes(256 << 20),
             time: Duration::from_secs(30 * 60),
+            stall: Some(Duration::from_secs(10 * 60)),
             call_time: Duration::from_secs(30),
             call_bytes: Bytes(16 << 20),
             handles: 1_024,
@@ -103,6 +109,8 @@ pub struct Job {
     pub clock: Arc<dyn Clock>,
     /// How its work is committed before its end.
     pub committer: Arc<dyn Committer>,
+    /// Says when it has to end before its limits say so.
+    pub recall: Arc<dyn Recall>,
     /// When the attempt began. A replayed one began when the first did.
     pub began: Timestamp,
     /// Where the guest's random numbers come from.
@@ -197,6 +205,9 @@ pub trait Recorder: Send + Sync {
     fn replayed(&self) -> Option<Action> {
         None
     }
+
+    /// Tells that the guest is at work, where a host call becomes part of an action that is recorded later.
+    fn alive(&self) {}
 }
 
 /// An event was not recorded.

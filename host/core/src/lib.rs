@@ -16,6 +16,7 @@ pub mod id;
 pub mod incident;
 pub mod manifest;
 pub mod path;
+pub mod recall;
 pub mod stage;
 pub mod state;
 pub mod units;

@@ -127,6 +127,7 @@ impl PastIncident {
     fn case(&self, workflow: &Workflow) -> Case {
         let spec = self.task(workflow);
         Case {
+            overdue: None,
             incident: self.incident.clone(),
             history: self.history.clone(),
             chain: Vec::new(),

@@ -1,5 +1,6 @@
 //! Begins a run or goes on with one, and sees it to its end.
 
+use crate::deadlines::Deadlines;
 use crate::error::{EngineError, Halt};
 use crate::executor::Grants;
 use crate::history::History;
@@ -22,6 +23,7 @@ use longhaul_core::workflow::model::Workflow;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Runs workflows on its ports.
 #[derive(Clone)]
@@ -36,6 +38,8 @@ struct Start {
     policy: Option<Permissions>,
     seed: u64,
     started: Timestamp,
+    /// How long it was under way before.
+    active: Duration,
     /// The time of the last record.
     last: Timestamp,
     version: Digest,
@@ -73,6 +77,7 @@ impl Engine {
             policy: policy.clone(),
             seed,
             started,
+            active: Duration::ZERO,
             last: Timestamp(0),
             version: base,
             fuel: Fuel(0),
@@ -131,6 +136,7 @@ impl Engine {
             policy: history.policy.clone(),
             seed: history.seed,
             started: history.started,
+            active: history.active,
             last: history.last,
             version: history.version,
             fuel: history.fuel,
@@ -201,6 +207,7 @@ impl Engine {
             in_use: InUse::default(),
             fuel: FuelMeter::new(start.budget.fuel, start.fuel),
             wall_time: start.budget.wall_time,
+            deadlines: Deadlines::new(workflow, start.active),
             stop: Stop::new(),
         })
     }

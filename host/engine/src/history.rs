@@ -342,6 +342,8 @@ impl History {
             Entry::IncidentRaised { incident } => {
                 self.incidents += 1;
                 task.tries = task.tries.saturating_add(1);
+                // It may have failed before it could begin.
+                task.next = task.next.max(incident.attempt.number.saturating_add(1));
                 task.problem = Some(incident.problem.clone());
                 task.incident = Some(incident);
             }

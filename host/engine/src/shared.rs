@@ -1,5 +1,6 @@
 //! What all layers of one run share: its facts, its ports, the current version, the fuel left, the signal to stop.
 
+use crate::deadlines::Deadlines;
 use crate::executor::Grants;
 use crate::ledger::Ledger;
 use crate::ports::{PluginInfo, Ports};
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) fuel: FuelMeter,
     /// How long the run may be under way, all its resumptions together.
     pub(crate) wall_time: Duration,
+    pub(crate) deadlines: Deadlines,
     pub(crate) stop: Stop,
 }
 

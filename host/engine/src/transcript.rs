@@ -97,6 +97,18 @@ struct State {
     script: Option<Reading>,
     /// The attempt whose guest may act.
     open: Option<u32>,
+    signs: Signs,
+}
+
+/// The signs of life of the guest that may act.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Signs {
+    /// How many there were.
+    pub(crate) count: u64,
+    /// How many of them are entries of the record.
+    pub(crate) recorded: u64,
+    /// When the last of those came there first.
+    pub(crate) last: Option<Timestamp>,
 }
 
 struct Reading {
@@ -108,7 +120,7 @@ impl Transcript {
     /// The transcript of a try at `task`, which begins with `script` where there is one.
     pub(crate) fn new(ledger: Arc<Ledger>, task: TaskId, script: Option<Script>) -> Arc<Self> {
         let script = script.map(|script| Reading { after: script.after, page: VecDeque::new() });
-        Arc::new(Self { ledger, task, state: Mutex::new(State { script, open: None }) })
+        Arc::new(Self { ledger, task, state: Mutex::new(State { script, open: None, signs: Signs::default() }) })
     }
 
     /// Notes an entry of attempt `number`.
@@ -135,13 +147,26 @@ impl Transcript {
 
     /// From now on the guest of attempt `number` may act.
     pub(crate) fn open(self: &Arc<Self>, number: u32) -> Arc<dyn Recorder> {
-        self.lock().open = Some(number);
+        let mut state = self.lock();
+        state.open = Some(number);
+        state.signs = Signs::default();
+        drop(state);
         Arc::new(AttemptRecorder { transcript: Arc::clone(self), number })
     }
 
     /// From now on no guest acts: what comes late, from an instance that is being dropped, is not recorded any more.
     pub(crate) fn close(&self) {
         self.lock().open = None;
+    }
+
+    /// The signs of life so far.
+    pub(crate) fn signs(&self) -> Signs {
+        self.lock().signs
+    }
+
+    /// Whether the try has come to where its record ends.
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.next(&mut self.lock()), Ok(None))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -236,7 +261,11 @@ impl Recorder for AttemptRecorder {
         if state.open != Some(self.number) {
             return Err(RecordError::Lost("the attempt is over".to_owned()));
         }
-        self.transcript.note_in(&mut state, self.number, entry).map(drop).map_err(told)
+        let noted = self.transcript.note_in(&mut state, self.number, entry).map_err(told)?;
+        state.signs.count += 1;
+        state.signs.recorded += 1;
+        state.signs.last = Some(noted.at);
+        Ok(())
     }
 
     fn replayed(&self) -> Option<Action> {
@@ -248,6 +277,10 @@ impl Recorder for AttemptRecorder {
             }
             _ => None,
         }
+    }
+
+    fn alive(&self) {
+        self.transcript.lock().signs.count += 1;
     }
 }
 

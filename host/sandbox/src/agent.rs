@@ -33,6 +33,7 @@ pub(crate) async fn run(inner: &Inner, plugin: &Plugin, job: Job) -> Ran {
         recorder: job.recorder,
         clock: job.clock,
         committer: job.committer,
+        recall: job.recall,
         began: job.began,
         seed: job.seed,
         suspends: true,

@@ -149,6 +149,11 @@ impl Audit {
         self.recorder.replayed().filter(|action| action.capability == capability && action.operation == operation)
     }
 
+    /// Tells that the guest is at work, where what it does is recorded later.
+    pub(crate) fn alive(&self) {
+        self.recorder.alive();
+    }
+
     /// Records a log line, within the attempt's budget for them.
     pub(crate) fn log(&self, level: LogLevel, message: &str) -> Result<(), AuditError> {
         let mut state = self.lock();

@@ -11,6 +11,7 @@ use longhaul_core::attempt::{Committer, Limits, Recorder};
 use longhaul_core::clock::Clock;
 use longhaul_core::digest::Digest;
 use longhaul_core::grant::Grant;
+use longhaul_core::recall::Recall;
 use longhaul_core::stage::Stage;
 use longhaul_core::units::Timestamp;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub(crate) struct GuestConfig {
     pub(crate) recorder: Arc<dyn Recorder>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) committer: Arc<dyn Committer>,
+    pub(crate) recall: Arc<dyn Recall>,
     /// When the attempt began.
     pub(crate) began: Timestamp,
     /// Where its random numbers come from.
@@ -52,12 +54,13 @@ pub(crate) struct Guest {
     pub(crate) clock: RecordedClock,
     pub(crate) timers: Timers,
     pub(crate) committer: Arc<dyn Committer>,
+    pub(crate) recall: Arc<dyn Recall>,
     pub(crate) limits: Limits,
 }
 
 impl Guest {
     pub(crate) fn new(config: GuestConfig) -> Self {
-        let GuestConfig { limits, grant, stage, recorder, clock, committer, began, seed, suspends } = config;
+        let GuestConfig { limits, grant, stage, recorder, clock, committer, recall, began, seed, suspends } = config;
         let audit = Audit::new(recorder, limits.events, limits.log);
         let meter = Meter::new(&limits);
         let bill = || meter.bill();
@@ -80,7 +83,7 @@ impl Guest {
         table.set_max_capacity(limits.handles as usize * 3 + SPARE_HANDLES);
         let max_read = usize::try_from(limits.call_bytes.0.min(MAX_READ)).unwrap_or(usize::MAX);
         let fs = FsContext::new(stage, grant, Arc::clone(&audit), bill(), max_read, limits.handles);
-        Self { wasi, table, fs, meter, audit, stderr, clock, timers, committer, limits }
+        Self { wasi, table, fs, meter, audit, stderr, clock, timers, committer, recall, limits }
     }
 
     fn files(&mut self) -> FsView<'_> {

@@ -4,6 +4,7 @@
 //!            ┌── the guest's function ──► its result, or a trap
 //!   select ──┼── the attempt's time ────► timeout
 //!            ├── the call's time ───────► timeout      (a host call that takes too long)
+//!            ├── a recall ──────────────► what it says
 //!            └── a long wait ───────────► suspended
 //! ```
 //!
@@ -57,6 +58,7 @@ pub(crate) async fn run_to_end<T>(
     let limits = store.data().limits.clone();
     let call_began = Arc::clone(&store.data().meter.call_began);
     let wish = store.data().timers.wish();
+    let recall = Arc::clone(&store.data().recall);
     let ended = tokio::select! {
         biased;
         result = call(&mut store) => Ended::Returned(result),
@@ -66,6 +68,7 @@ pub(crate) async fn run_to_end<T>(
             return Finish::Suspended(until);
         }
         () = tokio::time::sleep(limits.time) => Ended::OutOfTime,
+        problem = recall.recalled() => Ended::Recalled(problem),
         () = stuck_call(&call_began, ticker, limits.call_time) => Ended::StuckCall,
     };
     let fuel = Fuel(limits.fuel.0.saturating_sub(store.get_fuel().unwrap_or(0)));
@@ -85,6 +88,7 @@ pub(crate) async fn run_to_end<T>(
                 show_duration(limits.time)
             ),
         )),
+        (None, Ended::Recalled(problem)) => Err(problem),
         (None, Ended::StuckCall) => Err(Problem::new(
             IncidentClass::Timeout,
             format!("a host call took more than its {}; raise `limits.call_time`", show_duration(limits.call_time)),
@@ -106,6 +110,7 @@ pub(crate) enum Finish<T> {
 enum Ended<T> {
     Returned(wasmtime::Result<T>),
     OutOfTime,
+    Recalled(Problem),
     StuckCall,
 }
 

@@ -12,6 +12,7 @@ use longhaul_core::digest::Digest;
 use longhaul_core::grant::Grant;
 use longhaul_core::id::Name;
 use longhaul_core::incident::{Decision, Incident, IncidentClass, Situation};
+use longhaul_core::recall::NeverRecalled;
 use longhaul_core::units::{Bytes, Fuel, Timestamp};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -54,6 +55,7 @@ pub(crate) async fn decide(
         recorder,
         clock: Arc::new(Frozen(situation.incident.at)),
         committer: Arc::new(NeverCommits),
+        recall: Arc::new(NeverRecalled),
         began: situation.incident.at,
         seed: Digest::of(&situation.random.to_be_bytes()),
         suspends: false,

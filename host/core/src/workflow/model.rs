@@ -223,6 +223,8 @@ pub struct TaskSpec {
     pub permissions: Permissions,
     /// What bounds one attempt: the defaults, the workflow's, the agent's, the task's, each over the one before.
     pub limits: Limits,
+    /// When it has to be done: so long after the run began, in the time that the run is under way.
+    pub deadline: Option<Duration>,
     /// Higher goes first; 0 is usual.
     pub priority: i32,
     /// The most attempts.

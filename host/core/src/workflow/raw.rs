@@ -205,6 +205,8 @@ pub(super) struct RawTask {
     pub permissions: Option<RawPermissions>,
     /// The wall time of one attempt, as in `30m`.
     pub timeout: Option<String>,
+    /// When it has to be done, as in `2h`: so long after the run began, without the time that the run was paused.
+    pub deadline: Option<String>,
     /// Higher goes first; 0 where nothing is said.
     #[serde(default)]
     pub priority: i32,
@@ -228,6 +230,8 @@ pub(super) struct RawLimits {
     pub fuel: Option<Quantity>,
     /// Memory, as in `256MiB`.
     pub memory: Option<Quantity>,
+    /// How long an attempt may do nothing that is recorded, as in `10m`; a host call under way has a limit of its own.
+    pub stall: Option<String>,
     /// Wall time of one host call, as in `30s`.
     pub call_time: Option<String>,
     /// Bytes that one host call may carry, as in `16MiB`.

@@ -127,6 +127,7 @@ impl Surroundings<'_> {
             input,
             permissions,
             timeout,
+            deadline,
             priority,
             retry,
             verify,
@@ -155,6 +156,7 @@ impl Surroundings<'_> {
         if effective.time < Duration::from_secs(1) {
             checker.error(&field("timeout"), "a task has at least a second", "write `1s` or more");
         }
+        let deadline = deadline.and_then(|text| checker.at_least_a_second(&field("deadline"), &text));
         if let Some(retry) = &retry {
             check_attempts(checker, at!["tasks", name.as_str(), "retry", "attempts"], retry.attempts);
         }
@@ -214,6 +216,7 @@ impl Surroundings<'_> {
             with,
             permissions,
             limits: effective,
+            deadline,
             priority,
             attempts,
             verify,

@@ -48,10 +48,21 @@ impl Checker<'_> {
         Some(Money(millionths))
     }
 
+    /// A span of time that is not too short to mean anything.
+    pub(super) fn at_least_a_second(&mut self, path: &[String], text: &str) -> Option<Duration> {
+        let span = self.duration(path, text)?;
+        if span < Duration::from_secs(1) {
+            self.error(path, "it is at least a second", "write `1s` or more");
+            return None;
+        }
+        Some(span)
+    }
+
     /// `limits` with what `raw` sets.
     pub(super) fn limits(&mut self, path: &[String], raw: Option<&RawLimits>, mut limits: Limits) -> Limits {
         let Some(raw) = raw else { return limits };
-        let RawLimits { fuel, memory, call_time, call_bytes, handles, table_elements, disk, files, log, events } = raw;
+        let RawLimits { fuel, memory, stall, call_time, call_bytes, handles, table_elements, disk, files, log, events } =
+            raw;
         let field = |name: &str| -> Vec<String> { path.iter().cloned().chain([name.to_owned()]).collect() };
         if let Some(fuel) = self.count(&field("fuel"), fuel.as_ref()) {
             limits.fuel = Fuel(fuel);
@@ -64,6 +75,9 @@ impl Checker<'_> {
         ];
         for (name, text, limit) in sizes {
             *limit = self.size(&field(name), text.as_ref()).unwrap_or(*limit);
+        }
+        if let Some(text) = stall {
+            limits.stall = self.at_least_a_second(&field("stall"), text).or(limits.stall);
         }
         if let Some(text) = call_time {
             limits.call_time = self.duration(&field("call_time"), text).unwrap_or(limits.call_time);

@@ -3,6 +3,7 @@
 use super::commit::commit;
 use super::instance::{Access, Instance, Left};
 use super::middle::Middle;
+use crate::deadlines::missed;
 use crate::ports::JournalError;
 use crate::shared::Shared;
 use crate::transcript::{Fault, Noted, Script, Transcript};
@@ -16,6 +17,7 @@ use longhaul_core::stage::Stage;
 use longhaul_core::units::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How often one try may go on in a fresh instance. At one renewal every two hours that is longer than any run; an agent
 /// that gets here does nothing but renew itself.
@@ -38,6 +40,8 @@ pub(crate) struct Work {
     pub(crate) permissions: Permissions,
     /// What bounds one instance.
     pub(crate) limits: Limits,
+    /// When the task has to be done: so long after the run began.
+    pub(crate) deadline: Option<Duration>,
     /// Whether the task judges the work of others.
     pub(crate) verify: bool,
     /// The agent that has to accept the result.
@@ -157,6 +161,7 @@ impl Try<'_> {
             permissions: &self.work.permissions.clone(),
             access: Access::Granted,
             limits: self.limits(before),
+            deadline: self.work.deadline,
             input: self.work.input.clone(),
             state: self.used.state.clone(),
             base,
@@ -258,6 +263,7 @@ impl Try<'_> {
             permissions: &self.work.permissions.clone(),
             access: Access::ReadOnly,
             limits: self.limits(before),
+            deadline: self.work.deadline,
             input: json!({ "task": self.work.task.as_str(), "output": output }),
             state: None,
             base,
@@ -279,6 +285,8 @@ impl Try<'_> {
                 let message = "it wants to continue as new, and a validator has to decide at once";
                 refused(Problem::new(IncidentClass::Fatal, message))
             }
+            // That is nothing that the validator says of the work.
+            Err(problem) if self.work.deadline.is_some_and(|span| problem == missed(span)) => Verdict::Refused(problem),
             Err(problem) => refused(problem),
         })
     }

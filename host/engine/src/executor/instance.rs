@@ -1,5 +1,6 @@
 //! One instance of an agent, from the record of its beginning to the record of its end.
 
+use super::watch::Watch;
 use crate::shared::Shared;
 use crate::transcript::{Fault, Noted, Transcript};
 use longhaul_core::attempt::{AttemptReport, Committer, Job, Limits, Outcome, Ran, TaskInput, Usage};
@@ -8,6 +9,7 @@ use longhaul_core::entry::Entry;
 use longhaul_core::grant::{Grant, Permissions};
 use longhaul_core::id::{AttemptId, Name};
 use longhaul_core::incident::{IncidentClass, Problem};
+use longhaul_core::recall::Recall;
 use longhaul_core::stage::Stage;
 use longhaul_core::units::{Timestamp, show_duration};
 use serde_json::Value;
@@ -29,13 +31,15 @@ pub(super) enum Access {
 
 /// One instance to run.
 pub(super) struct Instance<'a> {
-    pub(super) shared: &'a Shared,
+    pub(super) shared: &'a Arc<Shared>,
     pub(super) transcript: &'a Arc<Transcript>,
     pub(super) attempt: AttemptId,
     pub(super) agent: &'a Name,
     pub(super) permissions: &'a Permissions,
     pub(super) access: Access,
     pub(super) limits: Limits,
+    /// When its task has to be done.
+    pub(super) deadline: Option<Duration>,
     pub(super) input: Value,
     pub(super) state: Option<Value>,
     /// The version that its stage shows.
@@ -101,8 +105,9 @@ impl Started<'_> {
 
     /// Runs it to its end or into a wait, and notes that; nothing, where the run stops meanwhile.
     pub(super) async fn run(self, files: Arc<dyn Stage>, committer: Arc<dyn Committer>) -> Result<Left, Fault> {
-        let Instance { shared, transcript, attempt, agent, limits, input, state, .. } = self.instance;
+        let Instance { shared, transcript, attempt, agent, limits, deadline, input, state, .. } = self.instance;
         let time = limits.time;
+        let watch = Watch::new(shared, transcript, &limits, deadline);
         let job = Job {
             task: TaskInput {
                 run: shared.run.clone(),
@@ -120,6 +125,7 @@ impl Started<'_> {
             recorder: transcript.open(attempt.number),
             clock: shared.ports.time.clone(),
             committer,
+            recall: watch.clone(),
             began: self.noted.at,
             seed: Digest::of(format!("{}/{attempt}", shared.seed).as_bytes()),
         };
@@ -127,10 +133,17 @@ impl Started<'_> {
             tokio::select! {
                 biased;
                 ran = shared.ports.plugins.run_agent(agent, job) => ran,
-                () = async {
-                    shared.ports.time.sleep(time.saturating_add(GRACE)).await;
+                report = async {
+                    let report = tokio::select! {
+                        () = shared.ports.time.sleep(time.saturating_add(GRACE)) => overdue(time),
+                        problem = watch.recalled() => {
+                            shared.ports.time.sleep(GRACE).await;
+                            AttemptReport { result: Err(problem), usage: Usage::default() }
+                        }
+                    };
                     transcript.close();
-                } => Ran::Ended(overdue(time)),
+                    report
+                } => Ran::Ended(report),
             }
         };
         // Closed before the instance is dropped: what it does on its way out is not what it would have done.

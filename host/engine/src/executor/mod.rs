@@ -13,6 +13,7 @@ mod commit;
 mod grants;
 mod instance;
 mod middle;
+mod watch;
 
 pub(crate) use attempt::{Ended, Ending, Work, execute};
 pub(crate) use grants::Grants;

@@ -26,6 +26,8 @@ pub(crate) struct TaskHistory {
     /// What the last instance handed over to the next.
     pub(crate) handed: Option<Value>,
     pub(crate) validator: Option<Name>,
+    /// Whether a person let it be tried after its deadline.
+    pub(crate) excused: bool,
     pub(crate) output: Option<Value>,
     pub(crate) problem: Option<Problem>,
     /// How the attempt ended that ended last, those that judge apart.
@@ -62,6 +64,7 @@ impl TaskHistory {
             past: Vec::new(),
             handed: None,
             validator: None,
+            excused: false,
             output: None,
             problem: None,
             ended: None,
@@ -85,6 +88,7 @@ impl TaskHistory {
                 // A person has seen to it: what failed before counts no more.
                 self.settle();
                 self.tries = 0;
+                self.excused = true;
             }
             // It goes on in the middle of its try.
             TaskState::Running if self.until.is_some() => self.until = None,

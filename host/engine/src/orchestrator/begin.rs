@@ -5,7 +5,7 @@ use super::events::{Budget, Ending, Event};
 use crate::error::Halt;
 use crate::executor::{Work, execute};
 use crate::transcript::Script;
-use longhaul_core::id::{AttemptId, TaskId};
+use longhaul_core::id::TaskId;
 use longhaul_core::incident::{IncidentClass, Problem};
 use longhaul_core::state::TaskEvent;
 use longhaul_core::workflow::expr::EvaluationError;
@@ -47,6 +47,9 @@ impl Dispatcher {
 
     /// Starts a task, or skips it.
     pub(super) fn begin(&mut self, task: &TaskId) -> Result<(), Halt> {
+        if let Some(span) = self.is_overdue(task)? {
+            return self.miss(task, span);
+        }
         if self.shared.fuel.is_empty() {
             self.end(Ending::Exhaust(Budget::Fuel));
             return self.book.put_back(task);
@@ -67,9 +70,7 @@ impl Dispatcher {
             Ok(Ready::Work(work)) => self.execute(task, *work),
             Ok(Ready::Skip) => Ok(()),
             Err(error) => {
-                let facts = self.book.facts(task)?;
-                let attempt = AttemptId { task: task.clone(), number: facts.next };
-                facts.next = facts.next.saturating_add(1);
+                let attempt = self.book.facts(task)?.take_number(task);
                 let message = format!("the input cannot be worked out: {error}");
                 self.fail(task, attempt, Problem::new(IncidentClass::Fatal, message))
             }
@@ -128,6 +129,7 @@ impl Dispatcher {
                 state: facts.handed.clone(),
                 permissions: spec.permissions.clone(),
                 limits: spec.limits.clone(),
+                deadline: spec.deadline.filter(|_| !facts.excused),
                 verify: spec.verify,
                 validator: facts.validator.clone(),
                 began: facts.began,

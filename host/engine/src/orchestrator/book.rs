@@ -12,7 +12,7 @@ use longhaul_core::counts::TaskCounts;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Entry, Position};
 use longhaul_core::graph::{Graph, Next, TaskChange};
-use longhaul_core::id::{Name, TaskId};
+use longhaul_core::id::{AttemptId, Name, TaskId};
 use longhaul_core::incident::{Past, Problem};
 use longhaul_core::state::{TaskEvent, TaskState};
 use longhaul_core::workflow::model::Workflow;
@@ -54,6 +54,8 @@ pub(super) struct Facts {
     pub(super) handed: Option<Value>,
     /// Who has to accept the next try.
     pub(super) validator: Option<Name>,
+    /// Whether a person let it be tried after its deadline.
+    pub(super) excused: bool,
     pub(super) history: Vec<Past>,
     used: Used,
 }
@@ -267,6 +269,7 @@ impl Facts {
             waits_on: None,
             handed: None,
             validator: None,
+            excused: false,
             history: Vec::new(),
             used: Used::default(),
         }
@@ -285,9 +288,17 @@ impl Facts {
             waits_on: history.base,
             handed: history.handed.clone(),
             validator: history.validator.clone(),
+            excused: history.excused,
             history: history.past.clone(),
             used: Used { attempts: history.attempts, usage: history.usage, problem: history.problem.clone() },
         }
+    }
+
+    /// The name of an attempt that fails before it can begin.
+    pub(super) fn take_number(&mut self, task: &TaskId) -> AttemptId {
+        let number = self.next;
+        self.next = number.saturating_add(1);
+        AttemptId { task: task.clone(), number }
     }
 
     /// Takes note of what a try used.
@@ -300,10 +311,11 @@ impl Facts {
         usage.time = usage.time.saturating_add(ended.usage.time);
     }
 
-    /// What failed before counts no more: a person has seen to it.
+    /// What failed before counts no more, and no deadline either: a person has seen to it.
     pub(super) fn forgive(&mut self) {
         self.tries = 0;
         self.history = Vec::new();
+        self.excused = true;
     }
 
     /// Takes note of what went wrong.

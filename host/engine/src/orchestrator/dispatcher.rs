@@ -22,7 +22,7 @@ use longhaul_core::state::TaskEvent;
 use longhaul_core::units::Timestamp;
 use longhaul_core::workflow::model::Workflow;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -41,6 +41,8 @@ pub(crate) struct Dispatcher {
     pub(super) no_more: Arc<Stop>,
     /// Why nothing new begins; none while the run goes on.
     pub(super) ending: Option<Ending>,
+    /// Tasks whose deadline has passed, to be failed where they have not begun.
+    pub(super) overdue: VecDeque<TaskId>,
     pub(super) incidents: u64,
     pub(super) changes: BTreeMap<StagePath, ChangeKind>,
 }
@@ -50,6 +52,7 @@ impl Dispatcher {
         Self {
             slots: Slots::new(&workflow),
             checkpoints: Checkpoints::new(workflow.checkpoints.keep),
+            overdue: shared.deadlines.missed().iter().map(TaskId::single).collect(),
             shared,
             workflow,
             book,
@@ -81,6 +84,7 @@ impl Dispatcher {
         let mut may_run_out = true;
         let every = self.workflow.checkpoints.every;
         let mut interval = shared.ports.time.sleep(every);
+        let mut deadline = self.next_deadline();
         loop {
             self.begin_what_can()?;
             if self.flight.is_empty() {
@@ -103,6 +107,10 @@ impl Dispatcher {
                     may_run_out = false;
                     self.end(Ending::Exhaust(Budget::WallTime));
                 }
+                span = &mut deadline => {
+                    self.deadline_passed(span);
+                    deadline = self.next_deadline();
+                }
                 Some(joined) = self.flight.join_next() => {
                     let event = joined.map_err(|error| Halt::Defect(error.to_string()))??;
                     self.take(event)?;
@@ -112,6 +120,7 @@ impl Dispatcher {
     }
 
     fn begin_what_can(&mut self) -> Result<(), Halt> {
+        self.fail_overdue()?;
         while self.ending.is_none() && self.slots.any() {
             let slots = &self.slots;
             match self.book.next(|agent| slots.admit(agent)) {
@@ -176,8 +185,7 @@ impl Dispatcher {
                 facts.waits_on = ended.base;
                 self.release(&agent)?;
                 self.apply(task, TaskEvent::Suspend, None)?;
-                self.wake_at(task, until);
-                Ok(())
+                self.wake_at(task, until)
             }
             // The task stays as it is: a run that goes on goes on in the middle of it.
             TryEnding::Interrupted => self.release(&agent),
@@ -185,12 +193,14 @@ impl Dispatcher {
     }
 
     /// Lets a suspended task go on at this time.
-    pub(super) fn wake_at(&mut self, task: &TaskId, until: Timestamp) {
-        let (time, no_more, task) = (self.shared.ports.time.clone(), self.no_more.clone(), task.clone());
+    pub(super) fn wake_at(&mut self, task: &TaskId, until: Timestamp) -> Result<(), Halt> {
+        let wait = self.rest(task, until.since(self.shared.ports.time.now()))?;
+        let (no_more, task) = (self.no_more.clone(), task.clone());
         self.flight.spawn(async move {
-            let waited = no_more.unless(time.sleep(until.since(time.now()))).await;
+            let waited = no_more.unless(wait).await;
             Ok(waited.map_or(Event::Dropped, |()| Event::Woken(task)))
         });
+        Ok(())
     }
 
     /// A try has failed: makes it an incident, and has it decided on.
@@ -208,9 +218,11 @@ impl Dispatcher {
 
     /// An incident with all that is needed to decide on it.
     pub(super) fn case(&mut self, task: &TaskId, incident: Incident, asked: Vec<Name>) -> Result<Case, Halt> {
+        let overdue = self.is_overdue(task)?;
         let facts = self.book.facts(task)?;
         let spec = self.workflow.tasks.get(&facts.name);
         Ok(Case {
+            overdue,
             incident,
             history: facts.history.clone(),
             chain: spec.map(|spec| spec.recovery.clone()).unwrap_or_default(),
@@ -252,10 +264,11 @@ impl Dispatcher {
                 if after.is_zero() {
                     return self.apply(task, TaskEvent::Retry, None);
                 }
-                let (time, no_more, task) = (self.shared.ports.time.clone(), self.no_more.clone(), task.clone());
+                let wait = self.rest(task, after)?;
+                let (no_more, task) = (self.no_more.clone(), task.clone());
                 self.flight.spawn(async move {
                     // Cut short, the task is failing still: a run that goes on waits for what is left.
-                    let waited = no_more.unless(time.sleep(after)).await;
+                    let waited = no_more.unless(wait).await;
                     Ok(waited.map_or(Event::Dropped, |()| Event::Due(task)))
                 });
                 Ok(())

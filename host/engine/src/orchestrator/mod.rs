@@ -18,6 +18,7 @@
 mod begin;
 mod book;
 mod checkpoints;
+mod deadlines;
 mod dispatcher;
 mod events;
 mod finish;

@@ -74,8 +74,7 @@ impl Dispatcher {
             }
             Some(TaskState::Waiting) => {
                 self.book.facts(task)?.suspended = script;
-                self.wake_at(task, known.until.unwrap_or_default());
-                return Ok(());
+                return self.wake_at(task, known.until.unwrap_or_default());
             }
             Some(TaskState::Running) => self.slots.take_back(&known.agent),
             _ => {
@@ -86,6 +85,11 @@ impl Dispatcher {
         if let Some(incident) = known.incident {
             self.apply(task, TaskEvent::Fail, None)?;
             return self.recover(task, incident, known.asked);
+        }
+        if known.base.is_none()
+            && let Some(span) = self.is_overdue(task)?
+        {
+            return self.missed(task, span);
         }
         match known.ended {
             Some((attempt, Err(problem))) => self.fail(task, attempt, problem),

@@ -3,6 +3,7 @@
 use longhaul_core::digest::Digest;
 use longhaul_core::id::{Name, RunId};
 use longhaul_core::incident::{Decision, Incident, Past, Situation};
+use longhaul_core::units::show_duration;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub(crate) struct Case {
     pub(crate) tries: u32,
     /// Tries after which a plain retry is refused.
     pub(crate) allowed: u32,
+    /// The task's deadline, where that has passed.
+    pub(crate) overdue: Option<Duration>,
     /// The version that a rollback goes back to.
     pub(crate) checkpoint: Digest,
 }
@@ -100,6 +103,10 @@ impl Case {
             true => Ok(name.clone()),
             false => Err(format!("the workflow has no agent `{name}`")),
         };
+        let tries = matches!(decision, Decision::Retry { .. } | Decision::Rollback { .. } | Decision::Reassign { .. });
+        if let Some(span) = self.overdue.filter(|_| tries) {
+            return Err(format!("the task's deadline of {} has passed, so it is not tried again", show_duration(span)));
+        }
         match decision {
             Decision::Retry { .. } if self.tries >= self.allowed => {
                 Err(format!("the task was tried {} times and may be retried up to {}", self.tries, self.allowed))

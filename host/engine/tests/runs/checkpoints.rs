@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
-const HEAD: &str = "agents: { a: { plugin: a } }\ndefaults: { agent: a, timeout: 9h }\nconcurrency: { max: 1 }\n\
+const HEAD: &str = "agents: { a: { plugin: a } }\ndefaults: { agent: a, timeout: 9h, limits: { stall: 9h } }\nconcurrency: { max: 1 }\n\
                     budget: { wall_time: 100h }\ncheckpoints: { every: 10m, keep: 2, max_disk: 1GB }";
 const CHAIN: &str = "  x: {}\n  y: { needs: x }\n  z: { needs: y }\n  w: { needs: z }";
 

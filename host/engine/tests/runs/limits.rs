@@ -41,7 +41,8 @@ async fn a_budget_that_is_just_enough_is_enough() {
 #[tokio::test(start_paused = true)]
 async fn a_run_stops_when_its_time_is_up() {
     let world = slow(40 * 60);
-    let head = format!("{AGENT}\nbudget: {{ wall_time: 1h }}\n").replace("defaults: {", "defaults: { timeout: 2h,");
+    let head = format!("{AGENT}\nbudget: {{ wall_time: 1h }}\n")
+        .replace("defaults: {", "defaults: { timeout: 2h, limits: { stall: 2h },");
     let report = world.run(&head, "  x: {}\n  y: { needs: x }").await.unwrap();
     assert_eq!((report.status, report.time), (RunState::Exhausted, Duration::from_secs(3600)));
     assert_eq!([state(&report, "x"), state(&report, "y")], [TaskState::Completed, TaskState::Running]);

@@ -5,6 +5,7 @@
 
 mod backtest;
 mod checkpoints;
+mod deadlines;
 mod files;
 mod limits;
 mod middle;

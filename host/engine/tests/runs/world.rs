@@ -317,7 +317,12 @@ impl Plugins for FakePlugins {
     fn run_agent<'a>(&'a self, agent: &'a Name, job: Job) -> BoxFuture<'a, Ran> {
         Box::pin(async move {
             let (limits, began) = (job.limits.clone(), Instant::now());
-            let worked = tokio::time::timeout(limits.time, self.agents[agent](job)).await;
+            let recall = job.recall.clone();
+            let worked = tokio::select! {
+                biased;
+                worked = tokio::time::timeout(limits.time, self.agents[agent](job)) => worked,
+                problem = recall.recalled() => Ok(Err(problem)),
+            };
             let spent = limits.fuel.min(Fuel(FUEL));
             let result = match worked {
                 Err(_) => Err(problem(IncidentClass::Timeout)),

@@ -146,6 +146,7 @@ impl Bench {
             recorder: Arc::clone(&self.record) as _,
             clock: Arc::new(Stopped),
             committer: Arc::new(longhaul_core::attempt::NeverCommits),
+            recall: Arc::new(longhaul_core::recall::NeverRecalled),
             began: Timestamp(0),
             seed: Digest::of(b"seed"),
         };

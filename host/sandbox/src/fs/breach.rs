@@ -175,6 +175,7 @@ mod tests {
                 recorder: record.clone(),
                 clock: Arc::new(Still),
                 committer: Arc::new(longhaul_core::attempt::NeverCommits),
+                recall: Arc::new(longhaul_core::recall::NeverRecalled),
                 began: Timestamp(0),
                 seed: Digest::of(b"seed"),
             };

@@ -144,6 +144,7 @@ impl OpenFile {
         }
         let tally = tally.get_or_insert_with(|| Tally { operation, calls: 0, bytes: 0, hasher: Hasher::default() });
         tally.calls += 1;
+        self.audit.alive();
         tally.bytes += data.len() as u64;
         tally.hasher.update(data);
         Ok(())

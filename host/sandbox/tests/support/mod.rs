@@ -198,6 +198,7 @@ impl Attempt {
             recorder: record.clone(),
             clock: Arc::new(Counter::default()),
             committer: Arc::new(longhaul_core::attempt::NeverCommits),
+            recall: Arc::new(longhaul_core::recall::NeverRecalled),
             began: Timestamp(1_700_000_000_000),
             seed: Digest::of(b"seed"),
         };

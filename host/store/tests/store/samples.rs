@@ -79,7 +79,7 @@ fn problem() -> Problem {
     problem
 }
 
-/// One record of `kind`, with every optional field set.
+/// One record of `kind`, with every optional field set that it had when it came to be.
 pub(crate) fn sample(kind: EntryKind) -> Record {
     let name = |text: &str| Name::new(text).unwrap();
     let entry = match kind {
@@ -115,7 +115,7 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
                     ..Permissions::default()
                 },
             )],
-            limits: Limits::default(),
+            limits: Limits { stall: None, ..Limits::default() },
             judges: Some(1),
         },
         EntryKind::Action => return denied(7),
@@ -160,4 +160,20 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
         EntryKind::Applied => Entry::Applied { version: Digest::of(b"version"), files: 12 },
     };
     record(Some("change[1]"), entry)
+}
+
+/// Records that say more than their kind said at first, by the name of the golden file.
+pub(crate) fn further() -> Vec<(&'static str, Record)> {
+    let limits = |entry: &mut Entry| {
+        if let Entry::AttemptStarted { limits, .. } = entry {
+            limits.stall = Some(Duration::from_secs(600));
+        }
+    };
+    vec![("attempt-started-stall", altered(EntryKind::AttemptStarted, limits))]
+}
+
+fn altered(kind: EntryKind, change: impl FnOnce(&mut Entry)) -> Record {
+    let mut record = sample(kind);
+    change(&mut record.entry);
+    record
 }

@@ -115,6 +115,15 @@ fn a_bad_duration_or_size() {
         "write it like `30s`, `15m`",
     );
     expect("timeout: 5m", "timeout: 30", "30", "tasks.test.timeout", "`30` is not a duration", "write it like");
+    expect(
+        "stall: 4m",
+        "stall: 20ms",
+        "20ms",
+        "agents.codemod.limits.stall",
+        "it is at least a second",
+        "write `1s` or more",
+    );
+    expect("deadline: 45m", "deadline: noon", "noon", "tasks.test.deadline", "`noon` is not a duration", "`7h30m`");
     expect("wall_time: 1h", "wall_time: 0s", "0s", "budget.wall_time", "the time is zero", "`30m`");
     expect("memory: 64MiB", "memory: lots", "lots", "agents.codemod.limits.memory", "`lots` is not a size", "`64MiB`");
     expect("events: 20k", "events: few", "few", "agents.codemod.limits.events", "`few` is not a count", "`50G`");
@@ -332,7 +341,7 @@ fn an_error_reads_well() {
     assert_eq!(
         error.to_string(),
         "a.workflow.yaml:22:37: there is no agent `testr` (at tasks.test.agent)\n   \
-         22 |   test:   { needs: [change], agent: testr, permissions: { exec: [[\"cargo\", \"test\"]] }, verify: true, timeout: 5m, priority: 3 }\n      \
+         22 |   test:   { needs: [change], agent: testr, permissions: { exec: [[\"cargo\", \"test\"]] }, verify: true, timeout: 5m, deadline: 45m, priority: 3 }\n      \
          |                                     ^\n  hint: did you mean `tester`? known agents: codemod, planner, tester"
     );
     let json = serde_json::to_value(error).unwrap();

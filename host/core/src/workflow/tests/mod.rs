@@ -33,7 +33,7 @@ checkpoints: { every: 10m, keep: 2, max_disk: 100MB }
 workspace: { root: ., caches: [target/] }
 agents:
   planner: { plugin: chunk-planner, config: { chunk: 30m } }
-  codemod: { plugin: codemod, limits: { memory: 64MiB, fuel: 1G, events: 20k }, max: 2 }
+  codemod: { plugin: codemod, limits: { memory: 64MiB, fuel: 1G, events: 20k, stall: 4m }, max: 2 }
   tester:  { plugin: ./plugins/runner.wasm }
 strategies:
   patient: { plugin: retry-jitter, config: { longest: 10m } }
@@ -42,7 +42,7 @@ recovery: [ patient, escalate ]
 tasks:
   plan:   { agent: planner, with: { glob: "src/**/*.rs" } }
   change: { needs: plan, for_each: "${{ tasks.plan.chunks }}", with: { chunk: "${{ item }}" }, limits: { fuel: 2G } }
-  test:   { needs: [change], agent: tester, permissions: { exec: [["cargo", "test"]] }, verify: true, timeout: 5m, priority: 3 }
+  test:   { needs: [change], agent: tester, permissions: { exec: [["cargo", "test"]] }, verify: true, timeout: 5m, deadline: 45m, priority: 3 }
 done_when: "${{ tasks.test.status == 'completed' }}"
 "#;
 
@@ -74,10 +74,13 @@ fn all_fields_arrive() {
     // Fuel: the task's own; memory: its agent's; time: the default of the workflow; handles: that of the host.
     assert_eq!((change.limits.fuel, change.limits.memory), (Fuel(2_000_000_000), Bytes(64 << 20)));
     assert_eq!(change.limits.events, 20_000);
+    assert_eq!((change.limits.stall, change.deadline), (Some(Duration::from_secs(240)), None));
     assert_eq!((change.limits.time, change.limits.handles), (Duration::from_secs(1200), 1024));
     assert_eq!(change.recovery, [name("patient"), name("escalate")]);
 
     let test = &workflow.tasks[&name("test")];
+    let (stall, deadline) = (Duration::from_secs(600), Duration::from_secs(2_700));
+    assert_eq!((test.limits.stall, test.deadline), (Some(stall), Some(deadline)));
     assert_eq!(test.permissions.exec.as_ref().unwrap()[0], ["cargo", "test"]);
     assert_eq!(test.permissions.fs.as_ref().unwrap().write, ["src/**"]);
     assert!(test.verify && test.priority == 3 && test.limits.time == Duration::from_secs(300));
