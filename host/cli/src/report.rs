@@ -259,6 +259,7 @@ impl Fold {
             | Entry::Forked { .. }
             | Entry::Checkpointed { .. }
             | Entry::AttemptSuspended { .. }
+            | Entry::Published(_)
             | Entry::Decided { .. }
             | Entry::Action(_)
             | Entry::Log { .. }

@@ -3,15 +3,17 @@
 //! The engine starts attempts and the sandbox runs them; these types are all that they share.
 
 use crate::action::Action;
+use crate::children::Children;
 use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::grant::Grant;
-use crate::id::{AttemptId, Name, RunId};
+use crate::id::{AttemptId, Name, RunId, TaskId};
 use crate::incident::{IncidentClass, Problem};
 use crate::recall::Recall;
 use crate::stage::Stage;
 use crate::units::{Bytes, Fuel, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,6 +113,8 @@ pub struct Job {
     pub committer: Arc<dyn Committer>,
     /// Says when it has to end before its limits say so.
     pub recall: Arc<dyn Recall>,
+    /// The tasks that it asks for.
+    pub children: Arc<dyn Children>,
     /// When the attempt began. A replayed one began when the first did.
     pub began: Timestamp,
     /// Where the guest's random numbers come from.
@@ -270,8 +274,42 @@ pub struct Usage {
 pub enum Ran {
     /// The attempt is finished.
     Ended(AttemptReport),
-    /// It waits for this time. The instance is gone; another one is to be brought to the same place by replay then.
-    Suspended(Timestamp),
+    /// It waits. The instance is gone; another one is to be brought to the same place by replay when that has come.
+    Suspended(Wait),
+}
+
+/// What a suspended attempt waits for: whichever of it comes first. One that waits for nothing waits for ever.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// This time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// The end of all of these children.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<TaskId>,
+}
+
+impl Wait {
+    /// For a time.
+    pub fn until(time: Timestamp) -> Self {
+        Self { until: Some(time), children: Vec::new() }
+    }
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.children.as_slice(), self.until) {
+            ([], None) => f.write_str("for something that cannot come"),
+            ([], Some(time)) => write!(f, "until {time}"),
+            (children, until) => {
+                match children {
+                    [one] => write!(f, "for its child `{one}`")?,
+                    many => write!(f, "for {} children", many.len())?,
+                }
+                until.map_or(Ok(()), |time| write!(f, ", until {time} at most"))
+            }
+        }
+    }
 }
 
 impl Ran {

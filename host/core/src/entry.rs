@@ -4,7 +4,8 @@
 //! types; how they are stored, and in which versions, is the store's business.
 
 use crate::action::Action;
-use crate::attempt::{Limits, LogLevel, Outcome, Usage};
+use crate::attempt::{Limits, LogLevel, Outcome, Usage, Wait};
+use crate::children::Outbox;
 use crate::digest::Digest;
 use crate::grant::{Party, Permissions};
 use crate::id::{Name, RunId, TaskId};
@@ -97,7 +98,7 @@ pub enum Entry {
         /// Its version, as its manifest says.
         version: String,
     },
-    /// A task was planned, by the workflow or by expansion of a `for_each`.
+    /// A task was planned: by the workflow, by expansion of a `for_each`, or by another task.
     TaskPlanned {
         /// Tasks that have to end first.
         needs: Vec<TaskId>,
@@ -149,9 +150,12 @@ pub enum Entry {
     },
     /// An attempt waits, and its instance is gone meanwhile.
     AttemptSuspended {
-        /// For this time.
-        until: Timestamp,
+        /// For this.
+        #[serde(flatten)]
+        wait: Wait,
     },
+    /// What an attempt held back for others is part of the run now. Its files are not.
+    Published(Outbox),
     /// An attempt ended.
     AttemptEnded {
         /// How.
@@ -168,6 +172,9 @@ pub enum Entry {
         version: Digest,
         /// What changed.
         changes: Vec<Change>,
+        /// What the attempt held back for others, and is part of the run now.
+        #[serde(default, skip_serializing_if = "Outbox::is_empty")]
+        published: Outbox,
     },
     /// The run can be gone back to here: to this version, with the tasks as they stand in the record.
     Checkpointed {

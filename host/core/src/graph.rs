@@ -15,6 +15,10 @@
 //! (escalated, then failed, then cancelled). Those who need it wait for all elements; its output is
 //! [`gathered`](crate::workflow::expr::TaskResult::gathered) from theirs. An empty list completes at once.
 //!
+//! A task that another one *spawned*, its child, is a node of its own. Those who need the parent wait for its children too. Where a
+//! child does not end well while its parent is still open, that is the parent's business, who sees it; otherwise it is as
+//! if the parent had failed. When a parent ends in any other way than well, its open children are cancelled with it.
+//!
 //! When a task fails or is cancelled, all that wait for it can never start and are cancelled with it. Those that wait for
 //! an *escalated* task stay pending: a person decides, and may let it be tried again.
 //!
@@ -29,6 +33,7 @@ mod settle;
 
 pub use build::{GraphTask, find_cycle};
 
+use crate::children::ChildTask;
 use crate::id::{Name, TaskId};
 use crate::state::{IllegalTransition, TaskEvent, TaskState};
 use ready::{Queue, Turn};
@@ -108,6 +113,9 @@ pub enum GraphError {
     /// A task is expanded, so it ends with its elements.
     #[error("the task `{0}` is expanded, so it goes as its elements do")]
     Expanded(TaskId),
+    /// A child's parent has ended or never began.
+    #[error("the task `{0}` cannot have a child now")]
+    NotOpen(TaskId),
     /// The event does not fit the task's state.
     #[error("the task `{task}` cannot go on: {source}")]
     Illegal {
@@ -142,6 +150,9 @@ struct Node {
     unmet: usize,
     needs: Vec<usize>,
     dependants: Vec<usize>,
+    /// Those who need the task that this one is a child of.
+    heirs: Vec<usize>,
+    children: Vec<usize>,
     turn: Turn,
 }
 
@@ -157,6 +168,10 @@ enum Kind {
         worst: TaskState,
     },
     Element {
+        parent: usize,
+    },
+    /// A task that another one spawned.
+    Child {
         parent: usize,
     },
 }
@@ -232,6 +247,8 @@ impl Graph {
                 unmet: 0,
                 needs: Vec::new(),
                 dependants: Vec::new(),
+                heirs: Vec::new(),
+                children: Vec::new(),
                 turn: Turn::new(rank.of_element(i)),
             });
             self.enqueue(element);
@@ -243,6 +260,68 @@ impl Graph {
             self.settle(index, &mut changes);
         }
         Ok(changes)
+    }
+
+    /// Adds a child of a task that is under way. `needs` are children of the same task.
+    ///
+    /// # Errors
+    /// [`GraphError`] where it exists already, or its parent or a need does not; nothing is changed then.
+    pub fn spawn(&mut self, child: &ChildTask) -> Result<Vec<TaskChange>, GraphError> {
+        let unknown = || GraphError::UnknownTask(child.task.clone());
+        let parent = self.find(&child.task.parent().ok_or_else(unknown)?)?;
+        if self.by_id.contains_key(&child.task) {
+            return Err(GraphError::NotOpen(child.task.clone()));
+        }
+        if self.nodes[parent].state.is_final() {
+            return Err(GraphError::NotOpen(self.nodes[parent].id.clone()));
+        }
+        let needs = child.needs.iter().map(|need| self.find(need)).collect::<Result<Vec<_>, _>>()?;
+        let heirs = match self.nodes[parent].kind {
+            Kind::Element { parent } => self.nodes[parent].dependants.clone(),
+            Kind::Child { .. } => {
+                self.nodes[parent].heirs.iter().chain(&self.nodes[parent].dependants).copied().collect()
+            }
+            _ => self.nodes[parent].dependants.clone(),
+        };
+        let owner = &self.nodes[parent];
+        let rank = owner.turn.rank().of_child(child.priority, owner.children.len());
+        let open: Vec<usize> = needs.iter().copied().filter(|need| !self.nodes[*need].state.satisfies()).collect();
+        let index = self.add(Node {
+            id: child.task.clone(),
+            name: owner.name.clone(),
+            agent: child.agent.clone(),
+            kind: Kind::Child { parent },
+            state: TaskState::Pending,
+            unmet: open.len(),
+            needs,
+            dependants: Vec::new(),
+            heirs: heirs.clone(),
+            children: Vec::new(),
+            turn: Turn::new(rank),
+        });
+        self.nodes[parent].children.push(index);
+        for heir in heirs {
+            self.nodes[heir].unmet += 1;
+        }
+        let mut changes = Vec::new();
+        for need in open {
+            self.nodes[need].dependants.push(index);
+            // One that ended otherwise will not end well any more.
+            if matches!(self.nodes[need].state, TaskState::Failed | TaskState::Cancelled)
+                && self.nodes[index].state == TaskState::Pending
+            {
+                self.set(index, TaskState::Cancelled, &mut changes);
+                self.settle(index, &mut changes);
+            }
+        }
+        self.enqueue(index);
+        Ok(changes)
+    }
+
+    /// The children of a task, in the order in which they were asked for.
+    pub fn children(&self, task: &TaskId) -> Vec<&TaskId> {
+        let Some(index) = self.by_id.get(task) else { return Vec::new() };
+        self.nodes[*index].children.iter().map(|child| &self.nodes[*child].id).collect()
     }
 
     /// Where a task stands; none where it does not exist.

@@ -90,12 +90,16 @@ id_type!(
 );
 
 id_type!(
-    /// A node of a run's graph: a task's name, followed for an element of a `for_each` by its index, as in `change[3]`.
+    /// A node of a run's graph: a task's name, followed for an element of a `for_each` by its index, as in `change[3]`. A task
+    /// that an agent asked for has its parent's id in front of its own name, as in `change[3].tests`.
     TaskId,
     "task id",
     is_task_id,
-    "a task name, optionally followed by `[INDEX]`"
+    "a task name, optionally followed by `[INDEX]`, and by `.NAME` for each child below it (at most 8)"
 );
+
+/// How deep children of children can go.
+const MAX_DEPTH: usize = 8;
 
 impl TaskId {
     /// The id of a task that is written in the workflow and stands for itself.
@@ -108,19 +112,35 @@ impl TaskId {
         Self(format!("{name}[{index}]"))
     }
 
-    /// The index of an element of a `for_each`; none for a task that stands for itself.
+    /// The id of the child `name` of this task.
+    ///
+    /// # Errors
+    /// [`IdError`] where that would be too deep.
+    pub fn child(&self, name: &Name) -> Result<Self, IdError> {
+        Self::new(format!("{self}.{name}"))
+    }
+
+    /// The index of an element of a `for_each`; none for a task that stands for itself, and for a child.
     pub fn index(&self) -> Option<usize> {
-        self.0.split_once('[').and_then(|(_, index)| index.trim_end_matches(']').parse().ok())
+        self.0.split_once('[').and_then(|(_, index)| index.strip_suffix(']')?.parse().ok())
     }
 
     /// The task that this is an element of, or the task itself.
-    pub fn parent(&self) -> TaskId {
-        Self(self.name().to_owned())
+    pub fn whole(&self) -> TaskId {
+        match self.index() {
+            Some(_) => Self(self.name().to_owned()),
+            None => self.clone(),
+        }
     }
 
-    /// The name of the task in the workflow, without an index.
+    /// The task that asked for this one; none for a task of the workflow.
+    pub fn parent(&self) -> Option<TaskId> {
+        self.0.rsplit_once('.').map(|(parent, _)| Self(parent.to_owned()))
+    }
+
+    /// The name of the task in the workflow that this is, is an element of, or comes from.
     pub fn name(&self) -> &str {
-        self.0.split('[').next().unwrap_or(&self.0)
+        self.0.split(['[', '.']).next().unwrap_or(&self.0)
     }
 }
 
@@ -154,6 +174,17 @@ fn is_name(text: &str) -> bool {
 }
 
 fn is_task_id(text: &str) -> bool {
+    let mut parts = text.split('.');
+    let root = parts.next().unwrap_or_default();
+    let mut depth = 0;
+    is_root_id(root)
+        && parts.all(|name| {
+            depth += 1;
+            depth <= MAX_DEPTH && is_name(name)
+        })
+}
+
+fn is_root_id(text: &str) -> bool {
     match text.split_once('[') {
         None => is_name(text),
         Some((name, index)) => {
@@ -185,9 +216,26 @@ mod tests {
         let element = TaskId::element(&name, 3);
         assert_eq!(element.as_str(), "change[3]");
         assert_eq!((element.name(), element.index()), ("change", Some(3)));
-        assert_eq!((element.parent(), element.parent().index()), (TaskId::single(&name), None));
+        assert_eq!((element.whole(), element.parent()), (TaskId::single(&name), None));
         assert_eq!(TaskId::new("change[3]").unwrap(), element);
         for bad in ["change[", "change[]", "change[x]", "change[1]x", "change[1", "[1]"] {
+            assert!(TaskId::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn task_ids_of_children_name_their_parents() {
+        let element = TaskId::element(&Name::new("change").unwrap(), 3);
+        let child = element.child(&Name::new("tests").unwrap()).unwrap();
+        assert_eq!(child.as_str(), "change[3].tests");
+        assert_eq!((child.name(), child.index(), child.parent()), ("change", None, Some(element)));
+        assert_eq!(child.whole(), child);
+        let mut deepest = TaskId::new("a").unwrap();
+        for _ in 0..MAX_DEPTH {
+            deepest = deepest.child(&Name::new("b").unwrap()).unwrap();
+        }
+        assert!(deepest.child(&Name::new("b").unwrap()).is_err());
+        for bad in ["change.", "change.3", "change[3]tests", "change.[3]", ".a", "a..b"] {
             assert!(TaskId::new(bad).is_err(), "{bad}");
         }
     }

@@ -6,6 +6,7 @@
 
 pub mod action;
 pub mod attempt;
+pub mod children;
 pub mod clock;
 pub mod counts;
 pub mod digest;

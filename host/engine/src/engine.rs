@@ -1,5 +1,6 @@
 //! Begins a run or goes on with one, and sees it to its end.
 
+use crate::board::Board;
 use crate::deadlines::Deadlines;
 use crate::error::{EngineError, Halt};
 use crate::executor::Grants;
@@ -205,6 +206,7 @@ impl Engine {
             ports: self.ports.clone(),
             head: Head::new(start.version),
             in_use: InUse::default(),
+            board: Board::new(),
             fuel: FuelMeter::new(start.budget.fuel, start.fuel),
             wall_time: start.budget.wall_time,
             deadlines: Deadlines::new(workflow, start.active),

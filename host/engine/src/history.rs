@@ -9,6 +9,7 @@ use crate::options::Apply;
 use crate::ports::{JournalError, Query, Records};
 use crate::report::TaskRow;
 
+use longhaul_core::children::Outbox;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Budget, ChangeKind, CheckpointReason, Entry, Position, Record};
 use longhaul_core::grant::Permissions;
@@ -58,8 +59,17 @@ pub struct History {
     /// The checkpoints in the record, in order; of those only the newest are kept.
     pub checkpoints: Vec<Checkpoint>,
     pub(crate) tasks: HashMap<TaskId, TaskHistory>,
-    /// All transitions of tasks, in order.
-    pub(crate) transitions: Vec<(TaskId, TaskState)>,
+    /// All that the graph of tasks went through, in order.
+    pub(crate) steps: Vec<Step>,
+}
+
+/// A change of the graph of tasks.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    /// A task went to this state.
+    Changed(TaskId, TaskState),
+    /// Tasks were asked for.
+    Published(Outbox),
 }
 
 /// Where a run can be gone back to.
@@ -263,7 +273,7 @@ impl History {
             keep,
             checkpoints: Vec::new(),
             tasks: HashMap::new(),
-            transitions: Vec::new(),
+            steps: Vec::new(),
         })
     }
 
@@ -299,11 +309,21 @@ impl History {
 
     fn plan(&mut self, task: TaskId, agent: Name) {
         if task.index().is_some()
-            && let Some(parent) = self.tasks.get_mut(&task.parent())
+            && let Some(parent) = self.tasks.get_mut(&task.whole())
         {
             parent.elements += 1;
         }
-        self.tasks.entry(task).or_insert_with(|| TaskHistory::planned(agent));
+        self.tasks.entry(task).or_insert_with(|| TaskHistory::of(agent)).is_planned = true;
+    }
+
+    fn publish(&mut self, outbox: Outbox) {
+        if outbox.is_empty() {
+            return;
+        }
+        for child in &outbox.spawned {
+            self.tasks.entry(child.task.clone()).or_insert_with(|| TaskHistory::of(child.agent.clone()));
+        }
+        self.steps.push(Step::Published(outbox));
     }
 
     fn of_task(
@@ -321,18 +341,23 @@ impl History {
                     return Err(misfit(position, format!("the task is {} and not {from}", task.state)));
                 }
                 task.change(position, to);
-                self.transitions.push((id, to));
+                self.steps.push(Step::Changed(id, to));
             }
             Entry::AttemptEnded { result, usage } => {
                 self.fuel += usage.fuel;
                 let number = attempt.ok_or_else(|| misfit(position, "it names no attempt"))?;
                 task.attempt_ended(AttemptId { task: id, number }, result, &usage);
             }
-            Entry::Committed { version, changes, .. } => {
+            Entry::Committed { version, changes, published, .. } => {
                 self.version = version;
                 // One in the middle of an attempt is not its last.
                 task.is_committed = task.ended.is_some();
                 crate::report::merge(&mut self.changes, changes);
+                self.publish(published);
+            }
+            Entry::Published(outbox) => {
+                task.is_committed = task.ended.is_some();
+                self.publish(outbox);
             }
             Entry::AttemptStarted { judges, base, .. } => {
                 let number = attempt.ok_or_else(|| misfit(position, "it names no attempt"))?;
@@ -354,7 +379,7 @@ impl History {
                 task.decided = Some((decision, at));
             }
             Entry::Decided { strategy, .. } => task.asked.push(strategy),
-            Entry::AttemptSuspended { until } => task.until = Some(until),
+            Entry::AttemptSuspended { wait } => task.wait = Some(wait),
             _ => {}
         }
         Ok(())

@@ -24,6 +24,7 @@
 //! Absent on purpose: databases, WASM, files, sockets. Adapters in `longhaul-wiring` and the command line connect the ports to the crates that have them.
 
 mod backtest;
+mod board;
 mod deadlines;
 mod engine;
 mod error;

@@ -1,5 +1,6 @@
 //! What all layers of one run share: its facts, its ports, the current version, the fuel left, the signal to stop.
 
+use crate::board::Board;
 use crate::deadlines::Deadlines;
 use crate::executor::Grants;
 use crate::ledger::Ledger;
@@ -32,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) head: Head,
     pub(crate) in_use: InUse,
+    /// The tasks that were spawned.
+    pub(crate) board: Board,
     pub(crate) fuel: FuelMeter,
     /// How long the run may be under way, all its resumptions together.
     pub(crate) wall_time: Duration,

@@ -34,6 +34,7 @@ pub(crate) async fn run(inner: &Inner, plugin: &Plugin, job: Job) -> Ran {
         clock: job.clock,
         committer: job.committer,
         recall: job.recall,
+        children: job.children,
         began: job.began,
         seed: job.seed,
         suspends: true,
@@ -49,7 +50,7 @@ pub(crate) async fn run(inner: &Inner, plugin: &Plugin, job: Job) -> Ran {
     .await;
     match finish {
         Finish::Ended(result, usage) => Ran::Ended(AttemptReport { result: result.and_then(from_wit), usage }),
-        Finish::Suspended(until) => Ran::Suspended(until),
+        Finish::Suspended(wait) => Ran::Suspended(wait),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::sockets::{HasSockets, Sockets};
 use crate::stdio::Output;
 use crate::waits::{HasWaits, Timers, Waits};
 use longhaul_core::attempt::{Committer, Limits, Recorder};
+use longhaul_core::children::Children;
 use longhaul_core::clock::Clock;
 use longhaul_core::digest::Digest;
 use longhaul_core::grant::Grant;
@@ -35,6 +36,7 @@ pub(crate) struct GuestConfig {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) committer: Arc<dyn Committer>,
     pub(crate) recall: Arc<dyn Recall>,
+    pub(crate) children: Arc<dyn Children>,
     /// When the attempt began.
     pub(crate) began: Timestamp,
     /// Where its random numbers come from.
@@ -55,12 +57,14 @@ pub(crate) struct Guest {
     pub(crate) timers: Timers,
     pub(crate) committer: Arc<dyn Committer>,
     pub(crate) recall: Arc<dyn Recall>,
+    pub(crate) children: Arc<dyn Children>,
     pub(crate) limits: Limits,
 }
 
 impl Guest {
     pub(crate) fn new(config: GuestConfig) -> Self {
-        let GuestConfig { limits, grant, stage, recorder, clock, committer, recall, began, seed, suspends } = config;
+        let GuestConfig { limits, grant, stage, recorder, clock, committer, recall, children, began, seed, suspends } =
+            config;
         let audit = Audit::new(recorder, limits.events, limits.log);
         let meter = Meter::new(&limits);
         let bill = || meter.bill();
@@ -83,7 +87,7 @@ impl Guest {
         table.set_max_capacity(limits.handles as usize * 3 + SPARE_HANDLES);
         let max_read = usize::try_from(limits.call_bytes.0.min(MAX_READ)).unwrap_or(usize::MAX);
         let fs = FsContext::new(stage, grant, Arc::clone(&audit), bill(), max_read, limits.handles);
-        Self { wasi, table, fs, meter, audit, stderr, clock, timers, committer, recall, limits }
+        Self { wasi, table, fs, meter, audit, stderr, clock, timers, committer, recall, children, limits }
     }
 
     fn files(&mut self) -> FsView<'_> {
@@ -93,7 +97,13 @@ impl Guest {
 
     fn waits(&mut self) -> Waits<'_> {
         self.meter.charge_call(0);
-        Waits { timers: &mut self.timers, clock: &self.clock, audit: &self.audit, table: &mut self.table }
+        Waits {
+            timers: &mut self.timers,
+            clock: &self.clock,
+            audit: &self.audit,
+            children: self.children.as_ref(),
+            table: &mut self.table,
+        }
     }
 
     fn sockets(&mut self) -> Sockets<'_> {

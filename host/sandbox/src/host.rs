@@ -4,9 +4,7 @@
 //! where it is not granted, and `unavailable` where it is. Both are recorded.
 
 use crate::audit::Deed;
-use crate::bindings::agent::longhaul::plugin::{
-    context, exec, http, human, logging, memory, messages, model, tasks, types,
-};
+use crate::bindings::agent::longhaul::plugin::{context, exec, http, human, logging, memory, messages, model, types};
 use crate::guest::Guest;
 use longhaul_core::action::{Action, ActionResult};
 use longhaul_core::attempt::{LogLevel, NotCommitted};
@@ -75,13 +73,43 @@ impl context::Host for Guest {
     }
 }
 
+/// The beginning of a text that a guest gave.
+fn short(text: &str) -> String {
+    text.chars().take(500).collect()
+}
+
 fn millis(span: std::time::Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Guest {
-    /// The answer of a capability without a service. `granted` picks what a layer gives of it; `line` is the line of a
-    /// workflow that would give it.
+    /// Whether the grant has a capability. `granted` picks what a layer gives of it; `line` is the line of a workflow that
+    /// would give it. A refusal is recorded.
+    pub(crate) fn granted(
+        &mut self,
+        capability: Capability,
+        operation: &'static str,
+        resource: &str,
+        line: String,
+        granted: impl Fn(&Permissions) -> bool,
+    ) -> wasmtime::Result<Result<(), types::Error>> {
+        self.meter.charge_call(resource.len());
+        let withheld = self.grant().layers().find(|(_, p)| !granted(p)).map(|(party, _)| party);
+        let nobody = || self.grant().layers().next().is_none().then_some(Party::Task);
+        let Some(party) = withheld.or_else(nobody) else { return Ok(Ok(())) };
+        let resource = short(resource);
+        let grant = if party == Party::Manifest { String::new() } else { line };
+        let denial = Denial { capability, resource, grant, reason: format!("it is not given by {party}") };
+        self.audit.action(Deed::new(capability, operation, denial.resource.clone()).denied(&denial))?;
+        Ok(Err(types::Error::Denied(types::Denial {
+            capability: capability.to_string(),
+            resource: denial.resource,
+            grant: denial.grant,
+            reason: denial.reason,
+        })))
+    }
+
+    /// The answer of a capability without a service.
     fn no_service<T>(
         &mut self,
         capability: Capability,
@@ -90,22 +118,11 @@ impl Guest {
         line: String,
         granted: impl Fn(&Permissions) -> bool,
     ) -> wasmtime::Result<Result<T, types::Error>> {
-        self.meter.charge_call(resource.len());
-        let resource: String = resource.chars().take(500).collect();
-        let withheld = self.grant().layers().find(|(_, p)| !granted(p)).map(|(party, _)| party);
-        if let Some(party) = withheld.or_else(|| self.grant().layers().next().is_none().then_some(Party::Task)) {
-            let grant = if party == Party::Manifest { String::new() } else { line };
-            let denial = Denial { capability, resource, grant, reason: format!("it is not given by {party}") };
-            self.audit.action(Deed::new(capability, operation, denial.resource.clone()).denied(&denial))?;
-            return Ok(Err(types::Error::Denied(types::Denial {
-                capability: capability.to_string(),
-                resource: denial.resource,
-                grant: denial.grant,
-                reason: denial.reason,
-            })));
+        if let Err(denied) = self.granted(capability, operation, &resource, line, granted)? {
+            return Ok(Err(denied));
         }
         let reason = format!("this host has no service for `{capability}` yet");
-        self.audit.action(Deed::new(capability, operation, resource).failed(reason.clone()))?;
+        self.audit.action(Deed::new(capability, operation, short(&resource)).failed(reason.clone()))?;
         Ok(Err(types::Error::Unavailable(reason)))
     }
 
@@ -128,10 +145,6 @@ impl Guest {
     fn no_messages<T>(&mut self, operation: &'static str, whom: String) -> wasmtime::Result<Result<T, types::Error>> {
         let line = format!("messages: [{whom:?}]");
         self.no_service(Capability::Messages, operation, whom, line, |p| p.messages.is_some())
-    }
-
-    fn no_tasks<T>(&mut self, operation: &'static str, what: String) -> wasmtime::Result<Result<T, types::Error>> {
-        self.no_service(Capability::Tasks, operation, what, "tasks: [\"*\"]".to_owned(), |p| p.tasks.is_some())
     }
 
     fn no_human<T>(&mut self, operation: &'static str, summary: String) -> wasmtime::Result<Result<T, types::Error>> {
@@ -226,28 +239,6 @@ impl messages::Host for Guest {
 
     async fn receive(&mut self, _: Option<u64>) -> wasmtime::Result<Result<Option<messages::Message>, types::Error>> {
         self.no_messages("receive", "*".to_owned())
-    }
-}
-
-impl tasks::Host for Guest {
-    async fn spawn(&mut self, request: tasks::Request) -> wasmtime::Result<Result<String, types::Error>> {
-        self.no_tasks("spawn", request.name)
-    }
-
-    async fn status(&mut self, id: String) -> wasmtime::Result<Result<tasks::TaskStatus, types::Error>> {
-        self.no_tasks("status", id)
-    }
-
-    async fn wait(
-        &mut self,
-        ids: Vec<String>,
-        _: Option<u64>,
-    ) -> wasmtime::Result<Result<Vec<tasks::TaskStatus>, types::Error>> {
-        self.no_tasks("wait", ids.join(", "))
-    }
-
-    async fn cancel(&mut self, id: String) -> wasmtime::Result<Result<(), types::Error>> {
-        self.no_tasks("cancel", id)
     }
 }
 

@@ -32,6 +32,7 @@ mod sandbox;
 mod sockets;
 mod stdio;
 mod strategy;
+mod tasks;
 mod waits;
 mod wall;
 

@@ -16,9 +16,9 @@ use crate::engine::{TICK, Ticker};
 use crate::failure::classify;
 use crate::guest::{Guest, GuestConfig};
 use crate::meter::on_call;
-use longhaul_core::attempt::Usage;
+use longhaul_core::attempt::{Usage, Wait};
 use longhaul_core::incident::{IncidentClass, Problem};
-use longhaul_core::units::{Fuel, Timestamp, show_duration};
+use longhaul_core::units::{Fuel, show_duration};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -62,10 +62,10 @@ pub(crate) async fn run_to_end<T>(
     let ended = tokio::select! {
         biased;
         result = call(&mut store) => Ended::Returned(result),
-        until = wish.made() => {
+        wait = wish.made() => {
             // Its handles are closed by nobody: the instance that goes on has them open.
             store.data().audit.mute();
-            return Finish::Suspended(until);
+            return Finish::Suspended(wait);
         }
         () = tokio::time::sleep(limits.time) => Ended::OutOfTime,
         problem = recall.recalled() => Ended::Recalled(problem),
@@ -103,8 +103,8 @@ pub(crate) async fn run_to_end<T>(
 pub(crate) enum Finish<T> {
     /// It came to its end.
     Ended(Result<T, Problem>, Usage),
-    /// It waits for this time, and another one will go on in its place.
-    Suspended(Timestamp),
+    /// It waits for this, and another one will go on in its place.
+    Suspended(Wait),
 }
 
 enum Ended<T> {

@@ -7,6 +7,7 @@ use crate::plugin::{Linked, Plugin};
 use crate::run::{Finish, new_store, run_to_end};
 use crate::sandbox::Inner;
 use longhaul_core::attempt::{Limits, NeverCommits, Recorder};
+use longhaul_core::children::NoChildren;
 use longhaul_core::clock::Clock;
 use longhaul_core::digest::Digest;
 use longhaul_core::grant::Grant;
@@ -56,6 +57,7 @@ pub(crate) async fn decide(
         clock: Arc::new(Frozen(situation.incident.at)),
         committer: Arc::new(NeverCommits),
         recall: Arc::new(NeverRecalled),
+        children: Arc::new(NoChildren),
         began: situation.incident.at,
         seed: Digest::of(&situation.random.to_be_bytes()),
         suspends: false,

@@ -9,6 +9,8 @@
 
 use crate::audit::{Audit, Deed};
 use crate::clock::RecordedClock;
+use longhaul_core::attempt::Wait;
+use longhaul_core::children::Children;
 use longhaul_core::grant::Capability;
 use longhaul_core::units::Timestamp;
 use std::collections::HashMap;
@@ -32,15 +34,15 @@ pub(crate) struct Timers {
     until: Option<Timestamp>,
 }
 
-/// The wish of an attempt to be suspended until some time.
-pub(crate) struct Wish(watch::Sender<Option<Timestamp>>);
+/// The wish of an attempt to be suspended.
+pub(crate) struct Wish(watch::Sender<Option<Wait>>);
 
 impl Wish {
     /// Resolves when the attempt wishes to be suspended.
-    pub(crate) async fn made(&self) -> Timestamp {
+    pub(crate) async fn made(&self) -> Wait {
         let mut wishes = self.0.subscribe();
-        match wishes.wait_for(Option::is_some).await.map(|wish| *wish) {
-            Ok(Some(until)) => until,
+        match wishes.wait_for(Option::is_some).await.map(|wish| wish.clone()) {
+            Ok(Some(wait)) => wait,
             // The sender is borrowed here, so it is not gone.
             _ => std::future::pending().await,
         }
@@ -62,10 +64,15 @@ impl Timers {
     async fn wait(&self, now: Timestamp, due: Timestamp) {
         let left = due.since(now);
         if left > MOMENT && self.until.is_some_and(|until| due <= until) {
-            self.wish.0.send_replace(Some(due));
-            std::future::pending::<()>().await;
+            self.suspend(Wait::until(due)).await;
         }
         tokio::time::sleep(left).await;
+    }
+
+    /// Wishes to be suspended and never comes back.
+    pub(crate) async fn suspend(&self, wait: Wait) {
+        self.wish.0.send_replace(Some(wait));
+        std::future::pending::<()>().await;
     }
 }
 
@@ -74,6 +81,7 @@ pub(crate) struct Waits<'a> {
     pub(crate) timers: &'a mut Timers,
     pub(crate) clock: &'a RecordedClock,
     pub(crate) audit: &'a Audit,
+    pub(crate) children: &'a dyn Children,
     pub(crate) table: &'a mut ResourceTable,
 }
 
@@ -100,6 +108,11 @@ impl Waits<'_> {
         let pollable = subscribe(self.table, timer)?;
         self.timers.due.insert(pollable.rep(), due);
         Ok(pollable)
+    }
+
+    /// Makes known what was held back: a wait may be long.
+    async fn publish(&mut self) -> wasmtime::Result<()> {
+        self.children.publish().await.map_err(|error| self.audit.fail(error).into())
     }
 
     /// The answer of `operation`: the recorded one, or what `live` finds out. A text either way, and recorded.
@@ -147,6 +160,7 @@ impl poll::Host for Waits<'_> {
         for pollable in &pollables {
             self.table.get(pollable)?;
         }
+        self.publish().await?;
         let at_once = due.iter().any(Option::is_none);
         let answer = self.answer("wait", first, async |timers, clock| {
             let mut now = clock.unrecorded();
@@ -175,6 +189,7 @@ impl poll::HostPollable for Waits<'_> {
         let Some(due) = self.timers.due.get(&pollable.rep()).copied() else {
             return poll::HostPollable::block(self.table, pollable).await;
         };
+        self.publish().await?;
         let waited = self.answer("wait", due, async |timers, clock| {
             timers.wait(clock.unrecorded(), due).await;
             "0".to_owned()

@@ -5,7 +5,7 @@
 mod support;
 
 use longhaul_core::action::Action;
-use longhaul_core::attempt::{AttemptEvent, AttemptReport, Divergence, Limits, Ran, RecordError, Recorder};
+use longhaul_core::attempt::{AttemptEvent, AttemptReport, Divergence, Limits, Ran, RecordError, Recorder, Wait};
 use longhaul_core::clock::Clock;
 use longhaul_core::incident::IncidentClass;
 use longhaul_core::units::Timestamp;
@@ -139,11 +139,11 @@ fn a_long_wait_costs_no_instance_and_ends_when_its_time_has_come() {
         let Ran::Suspended(until) = sandbox.run_agent(&plugin, waiting.job).await else {
             panic!("it was not suspended")
         };
-        assert_eq!(until, Timestamp(1_700_000_000_000 + 3 * 86_400_000));
+        assert_eq!(until, Wait::until(Timestamp(1_700_000_000_000 + 3 * 86_400_000)));
         let events = waiting.record.events();
         // Too early, it is suspended again, and nothing is recorded twice.
         let (ran, live, _) = replay(&sandbox, &plugin, ("sleep", patient()), &events, 86_400_000).await;
-        assert_eq!((ran, live.as_slice()), (Ran::Suspended(until), &[][..]));
+        assert_eq!((ran, live.as_slice()), (Ran::Suspended(until.clone()), &[][..]));
         // When the time has come it goes on at once, from the same place.
         let (ran, live, _) = replay(&sandbox, &plugin, ("sleep", patient()), &events, 3 * 86_400_000).await;
         let report = ran.ended().unwrap();

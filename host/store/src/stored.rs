@@ -59,6 +59,7 @@ kinds! {
     Log => "log",
     Progress => "progress",
     AttemptSuspended => "attempt-suspended",
+    Published => "published",
     AttemptEnded => "attempt-ended",
     Committed => "committed",
     Checkpointed => "checkpointed",

@@ -82,6 +82,7 @@ impl Summary {
             Entry::Forked { .. }
             | Entry::Checkpointed { .. }
             | Entry::AttemptSuspended { .. }
+            | Entry::Published(_)
             | Entry::PluginUsed { .. }
             | Entry::Log { .. }
             | Entry::Progress { .. }

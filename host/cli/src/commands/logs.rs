@@ -6,6 +6,7 @@ use crate::state::{Place, resolve};
 use crate::terminal::{one_line, say};
 use longhaul_core::action::{Action, ActionResult};
 use longhaul_core::attempt::{LogLevel, Outcome};
+use longhaul_core::children::Outbox;
 use longhaul_core::entry::{Entry, Record};
 use longhaul_core::id::TaskId;
 use longhaul_store::{Content, EntryKind, Filter, Line};
@@ -129,7 +130,10 @@ fn describe(record: &Record, debug: bool) -> Option<String> {
             let total = total.map_or_else(String::new, |total| format!("/{total}"));
             format!("progress {done}{total} {}", one_line(note, 100))
         }
-        Entry::AttemptSuspended { until } => format!("is suspended until {until}"),
+        Entry::AttemptSuspended { wait } => format!("is suspended and waits {wait}"),
+        Entry::Published(Outbox { spawned, cancelled }) => {
+            format!("asks for {} children, and cancels {}", spawned.len(), cancelled.len())
+        }
         Entry::AttemptEnded { result, usage } => match result {
             Ok(Outcome::Completed(_)) => {
                 format!("ends well: {} fuel, {} memory, {} host calls", usage.fuel, usage.memory, usage.actions)

@@ -238,7 +238,7 @@ impl Plugins for Loaded {
                     let Usage { fuel, memory, actions, denials, .. } = usage;
                     tracing::debug!(%attempt, ended, %fuel, %memory, actions, denials, "an attempt has ended");
                 }
-                Ran::Suspended(until) => tracing::debug!(%attempt, %until, "an attempt is suspended"),
+                Ran::Suspended(wait) => tracing::debug!(%attempt, %wait, "an attempt is suspended"),
             }
             ran
         })

@@ -77,6 +77,8 @@ impl Graph {
                 unmet: needs.len(),
                 needs,
                 dependants: Vec::new(),
+                heirs: Vec::new(),
+                children: Vec::new(),
                 turn: Turn::new(Rank::new(task.priority, paths[i], i)),
             });
         }

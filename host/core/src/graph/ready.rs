@@ -50,6 +50,11 @@ impl Rank {
     pub(super) fn of_element(self, element: usize) -> Self {
         Self { element: Reverse(element), ..self }
     }
+
+    /// The rank of child number `child` of a task of this rank, with a priority among all tasks.
+    pub(super) fn of_child(self, priority: i32, child: usize) -> Self {
+        Self { priority, element: Reverse(child), ..self }
+    }
 }
 
 impl Turn {

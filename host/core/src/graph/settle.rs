@@ -27,6 +27,14 @@ impl Graph {
             if !state.is_final() {
                 continue;
             }
+            if state != TaskState::Completed && state != TaskState::Escalated {
+                for child in self.nodes[index].children.clone() {
+                    if !self.nodes[child].state.is_final() {
+                        self.set(child, TaskState::Cancelled, changes);
+                        open.push(child);
+                    }
+                }
+            }
             if let Kind::Element { parent } = self.nodes[index].kind {
                 if let Some(end) = self.element_ended(parent, state) {
                     self.set(parent, end, changes);
@@ -34,15 +42,18 @@ impl Graph {
                 }
                 continue;
             }
+            if state.satisfies() || self.is_seen_to(index) && state != TaskState::Escalated {
+                let heirs = std::mem::take(&mut self.nodes[index].heirs);
+                self.go_on(heirs);
+            }
             match state {
                 _ if state.satisfies() => {
-                    for dependant in std::mem::take(&mut self.nodes[index].dependants) {
-                        self.nodes[dependant].unmet = self.nodes[dependant].unmet.saturating_sub(1);
-                        self.enqueue(dependant);
-                    }
+                    let dependants = std::mem::take(&mut self.nodes[index].dependants);
+                    self.go_on(dependants);
                 }
                 TaskState::Failed | TaskState::Cancelled => {
-                    for dependant in std::mem::take(&mut self.nodes[index].dependants) {
+                    let heirs = std::mem::take(&mut self.nodes[index].heirs);
+                    for dependant in std::mem::take(&mut self.nodes[index].dependants).into_iter().chain(heirs) {
                         if self.nodes[dependant].state == TaskState::Pending {
                             self.set(dependant, TaskState::Cancelled, changes);
                             open.push(dependant);
@@ -51,6 +62,26 @@ impl Graph {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Whether a task that a child comes from, however far up, can do something about what comes of it.
+    fn is_seen_to(&self, mut index: usize) -> bool {
+        use TaskState::{Cancelled, Completed, Failed};
+        while let Kind::Child { parent } = self.nodes[index].kind {
+            if !matches!(self.nodes[parent].state, Completed | Failed | Cancelled) {
+                return true;
+            }
+            index = parent;
+        }
+        false
+    }
+
+    /// One of what these wait for has ended well.
+    fn go_on(&mut self, waiting: Vec<usize>) {
+        for dependant in waiting {
+            self.nodes[dependant].unmet = self.nodes[dependant].unmet.saturating_sub(1);
+            self.enqueue(dependant);
         }
     }
 

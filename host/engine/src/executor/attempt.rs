@@ -1,20 +1,21 @@
 //! One try at a task: an instance, its renewals, its acceptance, its commit.
 
 use super::commit::commit;
+use super::desk::Desk;
 use super::instance::{Access, Instance, Left};
 use super::middle::Middle;
 use crate::deadlines::missed;
 use crate::ports::JournalError;
-use crate::shared::Shared;
+use crate::shared::{Shared, Stop};
 use crate::transcript::{Fault, Noted, Script, Transcript};
-use longhaul_core::attempt::{Limits, NeverCommits, Outcome, Usage};
+use longhaul_core::attempt::{Committer, Limits, NeverCommits, Outcome, Usage, Wait};
+use longhaul_core::children::NoChildren;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Change, Entry, Position};
 use longhaul_core::grant::Permissions;
 use longhaul_core::id::{AttemptId, Name, TaskId};
 use longhaul_core::incident::{IncidentClass, Problem};
 use longhaul_core::stage::Stage;
-use longhaul_core::units::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,18 +81,18 @@ pub(crate) enum Ending {
     Completed(Value),
     /// It failed in this attempt.
     Failed(AttemptId, Problem),
-    /// It waits for this time; nothing of the instance is left.
-    Suspended(Timestamp),
+    /// It waits for this; nothing of the instance is left.
+    Suspended(Wait),
     /// The run stopped meanwhile; nothing of the last instance is left.
     Interrupted,
 }
 
-/// Runs a try to its end.
+/// Runs a try to its end. Where `stop` is given it is interrupted.
 ///
 /// # Errors
 /// [`JournalError`] where the record is lost: then nothing more was committed.
 #[tracing::instrument(name = "task", skip_all, fields(run = %shared.run, task = %work.task, attempt = work.number))]
-pub(crate) async fn execute(shared: &Arc<Shared>, work: Work) -> Result<Ended, JournalError> {
+pub(crate) async fn execute(shared: &Arc<Shared>, work: Work, stop: Arc<Stop>) -> Result<Ended, JournalError> {
     let script = Script { after: work.began, number: work.number };
     if work.is_again {
         // What it did in this process may be on its way to the disk still.
@@ -100,6 +101,7 @@ pub(crate) async fn execute(shared: &Arc<Shared>, work: Work) -> Result<Ended, J
     let transcript = Transcript::new(shared.ledger.clone(), work.task.clone(), work.is_again.then_some(script));
     let mut try_ = Try {
         shared,
+        stop,
         transcript,
         renewed: false,
         used: Ended {
@@ -124,6 +126,8 @@ pub(crate) async fn execute(shared: &Arc<Shared>, work: Work) -> Result<Ended, J
 
 struct Try<'a> {
     shared: &'a Arc<Shared>,
+    /// Ends this try alone.
+    stop: Arc<Stop>,
     transcript: Arc<Transcript>,
     /// Whether the try goes on in another instance than its first.
     renewed: bool,
@@ -166,6 +170,7 @@ impl Try<'_> {
             state: self.used.state.clone(),
             base,
             judges: None,
+            stop: &self.stop.clone(),
         };
         let failed = |problem| Ok(Step::Ended(Ending::Failed(attempt.clone(), problem)));
         let started = match instance.start()? {
@@ -183,9 +188,10 @@ impl Try<'_> {
         let may_write = started.may_write();
         self.count(started.noted());
         self.begins(started.noted());
-        let middle = Middle::new(shared, &transcript, &attempt, &stage);
-        let left =
-            started.run(stage.files(), if may_write { middle.clone() } else { Arc::new(NeverCommits) as _ }).await;
+        let desk = Desk::new(shared, &transcript, &attempt);
+        let middle = Middle::new(shared, &transcript, &attempt, &stage, &desk);
+        let committer: Arc<dyn Committer> = if may_write { middle.clone() } else { Arc::new(NeverCommits) };
+        let left = started.run(stage.files(), committer, desk.clone()).await;
         self.used.changes.extend(middle.changes());
         let (result, usage) = match left? {
             Left::Ended(result, usage) => (result, usage),
@@ -215,13 +221,14 @@ impl Try<'_> {
                 }
             }
         }
-        if !may_write {
+        if !may_write && desk.outbox().is_empty() {
             stage.discard().await;
-        } else if shared.stop.is_given() {
+        } else if shared.stop.is_given() || self.stop.is_given() {
             stage.discard().await;
             return Ok(Step::Ended(Ending::Interrupted));
         } else {
-            let committed = commit(shared, &transcript, &attempt, stage.as_ref()).await?;
+            let files = may_write.then_some(stage.as_ref());
+            let committed = commit(shared, &transcript, &attempt, files, &desk).await?;
             stage.discard().await;
             match committed {
                 Ok(changes) => self.used.changes.extend(changes),
@@ -268,13 +275,14 @@ impl Try<'_> {
             state: None,
             base,
             judges: Some(judged),
+            stop: &self.stop.clone(),
         };
         let started = match instance.start()? {
             Ok(started) => started,
             Err(problem) => return Ok(refused(problem)),
         };
         self.count(started.noted());
-        let (result, usage) = match started.run(files, Arc::new(NeverCommits)).await? {
+        let (result, usage) = match started.run(files, Arc::new(NeverCommits), Arc::new(NoChildren)).await? {
             Left::Ended(result, usage) => (result, usage),
             left => return Ok(Verdict::Left(left.into())),
         };
@@ -380,7 +388,7 @@ enum Verdict {
 impl From<Left> for Ending {
     fn from(left: Left) -> Self {
         match left {
-            Left::Suspended(until) => Ending::Suspended(until),
+            Left::Suspended(wait) => Ending::Suspended(wait),
             Left::Interrupted | Left::Ended(..) => Ending::Interrupted,
         }
     }

@@ -1,5 +1,6 @@
 //! Commits: one at a time, acknowledged by the record.
 
+use super::desk::Desk;
 use crate::ports::{CommitFailed, Committed, OpenStage};
 use crate::shared::Shared;
 use crate::transcript::{Fault, Transcript};
@@ -8,7 +9,7 @@ use longhaul_core::id::AttemptId;
 use longhaul_core::incident::{IncidentClass, Problem};
 use serde_json::json;
 
-/// Makes what `stage` holds part of the workspace.
+/// Makes what `stage` holds part of the workspace, and what lies on the `desk` part of the run; without a stage, that alone.
 ///
 /// The order is the guarantee: what the attempt did is durable before its version is made, and the version becomes the
 /// current one only when the entry which says so is durable. A crash in between leaves the version unused.
@@ -16,29 +17,50 @@ pub(super) async fn commit(
     shared: &Shared,
     transcript: &Transcript,
     attempt: &AttemptId,
-    stage: &dyn OpenStage,
+    stage: Option<&dyn OpenStage>,
+    desk: &Desk,
 ) -> Result<Result<Vec<Change>, Problem>, Fault> {
-    let committed = |entry: &Entry| matches!(entry, Entry::Committed { .. }).then_some(());
+    let committed = |entry: &Entry| matches!(entry, Entry::Committed { .. } | Entry::Published(_)).then_some(());
     if transcript.take(attempt.number, committed)?.is_some() {
         // It was made before the run was resumed, and has been counted.
+        desk.was_published();
         return Ok(Ok(Vec::new()));
     }
+    let Some(stage) = stage else {
+        publish(shared, transcript, attempt, desk).await?;
+        return Ok(Ok(Vec::new()));
+    };
     shared.ledger.flush().await?;
     let turn = shared.head.turn().await;
     // Whoever was in line before may have found that the record is lost.
     shared.ledger.check()?;
     let head = shared.head.version();
     match stage.commit(head).await {
-        Ok(Committed { version, .. }) if version == head => Ok(Ok(Vec::new())),
+        Ok(Committed { version, .. }) if version == head => {
+            publish(shared, transcript, attempt, desk).await?;
+            Ok(Ok(Vec::new()))
+        }
         Ok(Committed { base, version, changes }) => {
-            let entry = Entry::Committed { base, version, changes: changes.clone() };
+            let entry = Entry::Committed { base, version, changes: changes.clone(), published: desk.outbox() };
             transcript.note(attempt.number, entry)?;
             shared.ledger.flush().await?;
             turn.advance(version);
+            desk.published();
             Ok(Ok(changes))
         }
         Err(failed) => Ok(Err(problem(failed))),
     }
+}
+
+/// Makes what lies on the desk part of the run, where there is no version to be made with it.
+async fn publish(shared: &Shared, transcript: &Transcript, attempt: &AttemptId, desk: &Desk) -> Result<(), Fault> {
+    let outbox = desk.outbox();
+    if !outbox.is_empty() {
+        transcript.note(attempt.number, Entry::Published(outbox))?;
+        shared.ledger.flush().await?;
+        desk.published();
+    }
+    Ok(())
 }
 
 fn problem(failed: CommitFailed) -> Problem {

@@ -1,9 +1,10 @@
 //! One instance of an agent, from the record of its beginning to the record of its end.
 
 use super::watch::Watch;
-use crate::shared::Shared;
+use crate::shared::{Shared, Stop};
 use crate::transcript::{Fault, Noted, Transcript};
-use longhaul_core::attempt::{AttemptReport, Committer, Job, Limits, Outcome, Ran, TaskInput, Usage};
+use longhaul_core::attempt::{AttemptReport, Committer, Job, Limits, Outcome, Ran, TaskInput, Usage, Wait};
+use longhaul_core::children::Children;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::Entry;
 use longhaul_core::grant::{Grant, Permissions};
@@ -11,7 +12,7 @@ use longhaul_core::id::{AttemptId, Name};
 use longhaul_core::incident::{IncidentClass, Problem};
 use longhaul_core::recall::Recall;
 use longhaul_core::stage::Stage;
-use longhaul_core::units::{Timestamp, show_duration};
+use longhaul_core::units::show_duration;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +47,8 @@ pub(super) struct Instance<'a> {
     pub(super) base: Digest,
     /// The attempt whose work it judges, where that is what it is for.
     pub(super) judges: Option<u32>,
+    /// Ends it, and nothing else.
+    pub(super) stop: &'a Stop,
 }
 
 /// What an instance may do, ready to begin.
@@ -104,8 +107,13 @@ impl Started<'_> {
     }
 
     /// Runs it to its end or into a wait, and notes that; nothing, where the run stops meanwhile.
-    pub(super) async fn run(self, files: Arc<dyn Stage>, committer: Arc<dyn Committer>) -> Result<Left, Fault> {
-        let Instance { shared, transcript, attempt, agent, limits, deadline, input, state, .. } = self.instance;
+    pub(super) async fn run(
+        self,
+        files: Arc<dyn Stage>,
+        committer: Arc<dyn Committer>,
+        children: Arc<dyn Children>,
+    ) -> Result<Left, Fault> {
+        let Instance { shared, transcript, attempt, agent, limits, deadline, input, state, stop, .. } = self.instance;
         let time = limits.time;
         let watch = Watch::new(shared, transcript, &limits, deadline);
         let job = Job {
@@ -126,6 +134,7 @@ impl Started<'_> {
             clock: shared.ports.time.clone(),
             committer,
             recall: watch.clone(),
+            children,
             began: self.noted.at,
             seed: Digest::of(format!("{}/{attempt}", shared.seed).as_bytes()),
         };
@@ -147,13 +156,15 @@ impl Started<'_> {
             }
         };
         // Closed before the instance is dropped: what it does on its way out is not what it would have done.
-        let ran = shared.stop.unless_then(watched, || transcript.close()).await;
+        let ran =
+            shared.stop.unless_then(stop.unless_then(watched, || transcript.close()), || transcript.close()).await;
+        let ran = ran.flatten();
         transcript.close();
         let AttemptReport { result, usage } = match ran {
             None => return Ok(Left::Interrupted),
-            Some(Ran::Suspended(until)) => {
-                transcript.note(attempt.number, Entry::AttemptSuspended { until })?;
-                return Ok(Left::Suspended(until));
+            Some(Ran::Suspended(wait)) => {
+                transcript.note(attempt.number, Entry::AttemptSuspended { wait: wait.clone() })?;
+                return Ok(Left::Suspended(wait));
             }
             Some(Ran::Ended(report)) => report,
         };
@@ -175,8 +186,8 @@ impl Started<'_> {
 pub(super) enum Left {
     /// It came to its end, and used this; none where that was counted before.
     Ended(Result<Outcome, Problem>, Option<Usage>),
-    /// It waits for this time.
-    Suspended(Timestamp),
+    /// It waits for this.
+    Suspended(Wait),
     /// The run stopped meanwhile.
     Interrupted,
 }

@@ -1,6 +1,7 @@
 //! Commits in the middle of an attempt, as its guest asks for them.
 
 use super::commit::commit;
+use super::desk::Desk;
 use crate::ports::OpenStage;
 use crate::shared::Shared;
 use crate::transcript::{Fault, Transcript, told};
@@ -17,6 +18,7 @@ pub(super) struct Middle {
     transcript: Arc<Transcript>,
     attempt: AttemptId,
     stage: Arc<dyn OpenStage>,
+    desk: Arc<Desk>,
     done: Mutex<Done>,
 }
 
@@ -33,10 +35,11 @@ impl Middle {
         transcript: &Arc<Transcript>,
         attempt: &AttemptId,
         stage: &Arc<dyn OpenStage>,
+        desk: &Arc<Desk>,
     ) -> Arc<Self> {
         let (shared, transcript) = (Arc::clone(shared), Arc::clone(transcript));
-        let (attempt, stage) = (attempt.clone(), Arc::clone(stage));
-        Arc::new(Self { shared, transcript, attempt, stage, done: Mutex::default() })
+        let (attempt, stage, desk) = (attempt.clone(), Arc::clone(stage), Arc::clone(desk));
+        Arc::new(Self { shared, transcript, attempt, stage, desk, done: Mutex::default() })
     }
 
     /// What was committed so far.
@@ -45,14 +48,15 @@ impl Middle {
     }
 
     async fn commit(&self) -> Result<(), NotCommitted> {
-        let Self { shared, transcript, attempt, stage, .. } = self;
+        let Self { shared, transcript, attempt, stage, desk, .. } = self;
         let lost = |fault: Fault| NotCommitted::Record(told(fault));
-        let committed = |entry: &Entry| matches!(entry, Entry::Committed { .. }).then_some(());
+        let committed = |entry: &Entry| matches!(entry, Entry::Committed { .. } | Entry::Published(_)).then_some(());
         if transcript.take(attempt.number, committed).map_err(lost)?.is_some() {
             // It was made before the run was resumed.
+            desk.was_published();
             return stage.seal().await.map_err(|failed| NotCommitted::Refused(failed.to_string()));
         }
-        match commit(shared, transcript, attempt, stage.as_ref()).await.map_err(lost)? {
+        match commit(shared, transcript, attempt, Some(stage.as_ref()), desk).await.map_err(lost)? {
             Ok(changes) => {
                 let version = shared.head.version();
                 shared.in_use.take(version);

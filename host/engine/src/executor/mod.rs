@@ -10,6 +10,7 @@
 
 mod attempt;
 mod commit;
+mod desk;
 mod grants;
 mod instance;
 mod middle;

@@ -1,6 +1,6 @@
 //! What the record says of one task: a fold over its entries.
 
-use longhaul_core::attempt::{Outcome, Usage};
+use longhaul_core::attempt::{Outcome, Usage, Wait};
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::Position;
 use longhaul_core::id::{AttemptId, Name};
@@ -13,6 +13,8 @@ use serde_json::Value;
 #[derive(Debug, Clone)]
 pub(crate) struct TaskHistory {
     pub(crate) state: TaskState,
+    /// Whether the record says that it was planned; of one that another task asked for it may not say so yet.
+    pub(crate) is_planned: bool,
     /// Who works on it.
     pub(crate) agent: Name,
     /// The elements that were planned for it, where it has a `for_each`.
@@ -45,16 +47,17 @@ pub(crate) struct TaskHistory {
     /// Whether the try under way is one of the run that this one was copied from, and is not gone on with.
     pub(crate) is_foreign: bool,
     /// What a suspended try waits for.
-    pub(crate) until: Option<Timestamp>,
+    pub(crate) wait: Option<Wait>,
     /// Where the try under way begins, and the number of its first attempt.
     pub(crate) began: Option<(Position, u32)>,
     judging: bool,
 }
 
 impl TaskHistory {
-    pub(super) fn planned(agent: Name) -> Self {
+    pub(super) fn of(agent: Name) -> Self {
         Self {
             state: TaskState::Pending,
+            is_planned: false,
             agent,
             elements: 0,
             next: 1,
@@ -74,7 +77,7 @@ impl TaskHistory {
             decided: None,
             base: None,
             is_foreign: false,
-            until: None,
+            wait: None,
             began: None,
             judging: false,
         }
@@ -91,7 +94,7 @@ impl TaskHistory {
                 self.excused = true;
             }
             // It goes on in the middle of its try.
-            TaskState::Running if self.until.is_some() => self.until = None,
+            TaskState::Running if self.wait.is_some() => self.wait = None,
             TaskState::Waiting => {}
             TaskState::Pending if from == TaskState::Waiting => {}
             TaskState::Running => {
@@ -124,7 +127,7 @@ impl TaskHistory {
 
     /// What is under way stays with the run that this one is copied from.
     pub(super) fn leave_behind(&mut self) {
-        self.is_foreign = matches!(self.state, TaskState::Running | TaskState::Waiting) || self.until.is_some();
+        self.is_foreign = matches!(self.state, TaskState::Running | TaskState::Waiting) || self.wait.is_some();
     }
 
     /// The try under way is over.
@@ -132,7 +135,7 @@ impl TaskHistory {
         self.began = None;
         self.ended = None;
         self.base = None;
-        self.until = None;
+        self.wait = None;
         self.incident = None;
         self.decided = None;
         self.asked = Vec::new();

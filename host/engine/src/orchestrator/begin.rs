@@ -1,15 +1,19 @@
 //! How a task begins: is it to be done, for which elements, with what input.
 
+use super::book::Facts;
 use super::dispatcher::Dispatcher;
 use super::events::{Budget, Ending, Event};
 use crate::error::Halt;
 use crate::executor::{Work, execute};
+use crate::shared::Stop;
 use crate::transcript::Script;
 use longhaul_core::id::TaskId;
 use longhaul_core::incident::{IncidentClass, Problem};
 use longhaul_core::state::TaskEvent;
 use longhaul_core::workflow::expr::EvaluationError;
 use longhaul_core::workflow::model::TaskSpec;
+use serde_json::Value;
+use std::sync::Arc;
 
 /// What is known before a task begins.
 enum Ready {
@@ -100,9 +104,11 @@ impl Dispatcher {
             Some(Script { after, number }) => (work.began, work.number, work.is_again) = (after, number, true),
             None => work.began = facts.began,
         }
+        let stop = Arc::new(Stop::new());
+        self.stops.insert(task.clone(), Arc::clone(&stop));
         let (shared, task) = (self.shared.clone(), task.clone());
         self.flight.spawn(async move {
-            let ended = execute(&shared, work).await?;
+            let ended = execute(&shared, work, stop).await?;
             Ok(Event::Ended(task, Box::new(ended)))
         });
         Ok(())
@@ -111,6 +117,9 @@ impl Dispatcher {
     /// Works out whether a task is to be done, and with what.
     fn prepare(&mut self, task: &TaskId, spec: &TaskSpec) -> Result<Result<Ready, EvaluationError>, Halt> {
         let facts = self.book.facts(task)?;
+        if let Some(input) = facts.child_input() {
+            return Ok(Ok(Ready::Work(Box::new(facts.work(task, spec, input)))));
+        }
         let scope = self.outputs.scope(facts.item());
         // The condition of a `for_each` was seen before its elements came to be.
         if let Some(condition) = spec.condition.as_ref().filter(|_| facts.element.is_none()) {
@@ -120,21 +129,27 @@ impl Dispatcher {
                 Err(error) => return Ok(Err(error)),
             }
         }
-        Ok(spec.with.evaluate(&scope).map(|input| {
-            Ready::Work(Box::new(Work {
-                task: task.clone(),
-                agent: facts.agent.clone(),
-                number: facts.next,
-                input,
-                state: facts.handed.clone(),
-                permissions: spec.permissions.clone(),
-                limits: spec.limits.clone(),
-                deadline: spec.deadline.filter(|_| !facts.excused),
-                verify: spec.verify,
-                validator: facts.validator.clone(),
-                began: facts.began,
-                is_again: false,
-            }))
-        }))
+        Ok(spec.with.evaluate(&scope).map(|input| Ready::Work(Box::new(facts.work(task, spec, input)))))
+    }
+}
+
+impl Facts {
+    /// The next try at a task with this input.
+    fn work(&self, task: &TaskId, spec: &TaskSpec, input: Value) -> Work {
+        Work {
+            task: task.clone(),
+            agent: self.agent.clone(),
+            number: self.next,
+            input,
+            state: self.handed.clone(),
+            permissions: spec.permissions.clone(),
+            limits: spec.limits.clone(),
+            deadline: spec.deadline.filter(|_| !self.excused),
+            // A child judges nobody: what that is for is written in the workflow.
+            verify: spec.verify && task.parent().is_none(),
+            validator: self.validator.clone(),
+            began: self.began,
+            is_again: false,
+        }
     }
 }

@@ -8,6 +8,7 @@ use crate::history::TaskHistory;
 use crate::ledger::Ledger;
 use crate::report::TaskRow;
 use crate::transcript::Script;
+use longhaul_core::children::ChildTask;
 use longhaul_core::counts::TaskCounts;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Entry, Position};
@@ -40,6 +41,8 @@ pub(super) struct Facts {
     pub(super) agent: Name,
     /// The element that it is done for, with its number.
     pub(super) element: Option<(Value, usize)>,
+    /// The input of a task that another one asked for.
+    child: Option<Value>,
     /// The number of its next attempt.
     pub(super) next: u32,
     /// Tries made.
@@ -127,6 +130,22 @@ impl Book {
         Ok(changes)
     }
 
+    /// Adds a task that another one asked for; gives all changes that follow.
+    pub(super) fn spawn(&mut self, child: ChildTask) -> Result<Vec<TaskChange>, Halt> {
+        let changes = self.graph.spawn(&child)?;
+        let ChildTask { task, agent, input, .. } = child;
+        let name = Name::new(task.name()).map_err(|error| Halt::Defect(error.to_string()))?;
+        self.enter(task.clone(), &name, &agent, None)?;
+        self.facts(&task)?.child = Some(input);
+        self.record(&changes)?;
+        Ok(changes)
+    }
+
+    /// The tasks that a task asked for.
+    pub(super) fn children(&self, task: &TaskId) -> Vec<&TaskId> {
+        self.graph.children(task)
+    }
+
     /// Where a task stands.
     pub(super) fn state(&self, task: &TaskId) -> Option<TaskState> {
         self.graph.state(task)
@@ -154,7 +173,7 @@ impl Book {
             }
             let goes_on = matches!(state, TaskState::Running | TaskState::Waiting | TaskState::Failing);
             // One that was woken and had not begun again is pending, and in the middle of its try.
-            if goes_on || state == TaskState::Escalated || history.until.is_some() {
+            if goes_on || state == TaskState::Escalated || history.wait.is_some() {
                 open.push((task.clone(), history));
             }
         }
@@ -221,16 +240,14 @@ impl Book {
     }
 
     fn enter(&mut self, task: TaskId, name: &Name, agent: &Name, element: Option<(Value, usize)>) -> Result<(), Halt> {
-        let facts = match self.known(&task) {
-            Some(history) => Facts::known(name, element, history),
-            None => {
-                if !self.planned.remove(&task) {
-                    let needs = self.graph.needs(&task).into_iter().cloned().collect();
-                    self.ledger.task(&task, Entry::TaskPlanned { needs, agent: agent.clone() })?;
-                }
-                Facts::new(name, agent, element)
-            }
+        let (facts, is_planned) = match self.known(&task) {
+            Some(history) => (Facts::known(name, element, history), history.is_planned),
+            None => (Facts::new(name, agent, element), self.planned.remove(&task)),
         };
+        if !is_planned {
+            let needs = self.graph.needs(&task).into_iter().cloned().collect();
+            self.ledger.task(&task, Entry::TaskPlanned { needs, agent: agent.clone() })?;
+        }
         self.facts.insert(task, facts);
         Ok(())
     }
@@ -262,6 +279,7 @@ impl Facts {
             name: name.clone(),
             agent: agent.clone(),
             element,
+            child: None,
             next: 1,
             tries: 0,
             began: Position(0),
@@ -281,6 +299,7 @@ impl Facts {
             name: name.clone(),
             agent: history.agent.clone(),
             element,
+            child: None,
             next: history.next,
             tries: history.tries,
             began: history.began.map_or(Position(0), |(position, _)| position),
@@ -329,11 +348,22 @@ impl Facts {
         self.element.as_ref().map(|(item, index)| (item, *index))
     }
 
+    /// The input of a task that another one asked for; none for a task of the workflow.
+    pub(super) fn child_input(&self) -> Option<Value> {
+        self.child.clone()
+    }
+
+    /// What went wrong last, in words.
+    pub(super) fn problem(&self) -> String {
+        self.used.problem.as_ref().map(|problem| problem.message.clone()).unwrap_or_default()
+    }
+
     /// Forgets what only another try would need.
     fn let_go(&mut self) {
         self.handed = None;
         self.waits_on = None;
         self.history = Vec::new();
+        self.child = self.child.take().map(|_| Value::Null);
         if let Some((item, _)) = &mut self.element {
             *item = Value::Null;
         }

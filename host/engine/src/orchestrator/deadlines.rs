@@ -56,6 +56,13 @@ impl Dispatcher {
         Ok(if facts.excused { None } else { self.shared.deadlines.passed(&facts.name) })
     }
 
+    /// Whether a task has to be done by some time.
+    pub(super) fn has_deadline(&mut self, task: &TaskId) -> Result<bool, Halt> {
+        let facts = self.book.facts(task)?;
+        let spec = self.workflow.tasks.get(&facts.name);
+        Ok(!facts.excused && spec.is_some_and(|spec| spec.deadline.is_some()))
+    }
+
     /// Waits for `wait`, or until the task's deadline passes where that is sooner.
     pub(super) fn rest(&mut self, task: &TaskId, wait: Duration) -> Result<BoxFuture<'static, ()>, Halt> {
         let facts = self.book.facts(task)?;

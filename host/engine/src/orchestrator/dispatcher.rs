@@ -5,6 +5,7 @@ use super::checkpoints::Checkpoints;
 use super::events::{Budget, Ending, Event};
 use super::outputs::Outputs;
 use super::slots::Slots;
+use super::waits::Waits;
 use crate::error::Halt;
 use crate::executor::{Ended, Ending as TryEnding};
 use crate::options::{Order, RunControl};
@@ -12,19 +13,20 @@ use crate::ports::JournalError;
 use crate::recovery::{Again, Case, Verdict, recover};
 use crate::report::merge;
 use crate::shared::{Shared, Stop};
+use longhaul_core::children::Outbox;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{ChangeKind, CheckpointReason, Entry};
 use longhaul_core::graph::{Next, TaskChange};
 use longhaul_core::id::{AttemptId, Name, TaskId};
 use longhaul_core::incident::{Incident, IncidentClass, Past, Problem};
 use longhaul_core::path::StagePath;
-use longhaul_core::state::TaskEvent;
-use longhaul_core::units::Timestamp;
+use longhaul_core::state::{TaskEvent, TaskState};
 use longhaul_core::workflow::model::Workflow;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
 /// Owns all state of a run.
@@ -37,6 +39,11 @@ pub(crate) struct Dispatcher {
     pub(super) checkpoints: Checkpoints,
     /// What is under way.
     pub(super) flight: JoinSet<Result<Event, JournalError>>,
+    pub(super) waits: Waits,
+    /// What attempts have published.
+    pub(super) arrivals: UnboundedReceiver<Outbox>,
+    /// Ends the attempt of one task.
+    pub(super) stops: HashMap<TaskId, Arc<Stop>>,
     /// Ends waits before another try, when there will be none.
     pub(super) no_more: Arc<Stop>,
     /// Why nothing new begins; none while the run goes on.
@@ -53,6 +60,9 @@ impl Dispatcher {
             slots: Slots::new(&workflow),
             checkpoints: Checkpoints::new(workflow.checkpoints.keep),
             overdue: shared.deadlines.missed().iter().map(TaskId::single).collect(),
+            arrivals: shared.board.arrivals(),
+            waits: Waits::default(),
+            stops: HashMap::new(),
             shared,
             workflow,
             book,
@@ -111,10 +121,13 @@ impl Dispatcher {
                     self.deadline_passed(span);
                     deadline = self.next_deadline();
                 }
-                Some(joined) = self.flight.join_next() => {
-                    let event = joined.map_err(|error| Halt::Defect(error.to_string()))??;
-                    self.take(event)?;
-                }
+                Some(outbox) = self.arrivals.recv() => self.published(outbox)?,
+                Some(joined) = self.flight.join_next() => match joined {
+                    Ok(event) => self.take(event?)?,
+                    // A timer that is not needed any more.
+                    Err(error) if error.is_cancelled() => {}
+                    Err(error) => return Err(Halt::Defect(error.to_string())),
+                },
             }
         }
     }
@@ -146,11 +159,17 @@ impl Dispatcher {
     }
 
     fn take(&mut self, event: Event) -> Result<(), Halt> {
+        // What an attempt published came before its end.
+        self.arrivals()?;
         match event {
             Event::Ended(task, ended) => self.ended(&task, *ended),
             Event::Decided(task, verdict, past) => self.decided(&task, verdict, past),
-            Event::Due(task) => self.apply(&task, TaskEvent::Retry, None),
-            Event::Woken(task) => self.apply(&task, TaskEvent::Wake, None),
+            Event::Due(task) => match self.book.state(&task) {
+                Some(TaskState::Failing) => self.apply(&task, TaskEvent::Retry, None),
+                // It was cancelled meanwhile.
+                _ => Ok(()),
+            },
+            Event::Woken(task, ticket) => self.woken(&task, ticket),
             Event::Dropped => Ok(()),
         }
     }
@@ -158,10 +177,15 @@ impl Dispatcher {
     fn ended(&mut self, task: &TaskId, mut ended: Ended) -> Result<(), Halt> {
         let committed = !ended.changes.is_empty();
         merge(&mut self.changes, std::mem::take(&mut ended.changes));
+        self.stops.remove(task);
         let facts = self.book.facts(task)?;
         facts.used(&ended);
-        facts.handed = ended.state;
         let agent = facts.agent.clone();
+        if self.book.state(task).is_some_and(TaskState::is_final) {
+            // It was cancelled meanwhile.
+            return self.release(&agent);
+        }
+        self.book.facts(task)?.handed = ended.state;
         match ended.ending {
             TryEnding::Completed(output) => {
                 self.release(&agent)?;
@@ -179,28 +203,17 @@ impl Dispatcher {
                 Ok(())
             }
             TryEnding::Failed(attempt, problem) => self.fail(task, attempt, problem),
-            TryEnding::Suspended(until) => {
+            TryEnding::Suspended(wait) => {
                 let facts = self.book.facts(task)?;
                 facts.suspended = Some(ended.script);
                 facts.waits_on = ended.base;
                 self.release(&agent)?;
                 self.apply(task, TaskEvent::Suspend, None)?;
-                self.wake_at(task, until)
+                self.wait(task, wait)
             }
             // The task stays as it is: a run that goes on goes on in the middle of it.
             TryEnding::Interrupted => self.release(&agent),
         }
-    }
-
-    /// Lets a suspended task go on at this time.
-    pub(super) fn wake_at(&mut self, task: &TaskId, until: Timestamp) -> Result<(), Halt> {
-        let wait = self.rest(task, until.since(self.shared.ports.time.now()))?;
-        let (no_more, task) = (self.no_more.clone(), task.clone());
-        self.flight.spawn(async move {
-            let waited = no_more.unless(wait).await;
-            Ok(waited.map_or(Event::Dropped, |()| Event::Woken(task)))
-        });
-        Ok(())
     }
 
     /// A try has failed: makes it an incident, and has it decided on.
@@ -252,6 +265,10 @@ impl Dispatcher {
         facts.history.extend(past.map(|past| *past));
         let agent = facts.agent.clone();
         self.release(&agent)?;
+        if self.book.state(task).is_some_and(TaskState::is_final) {
+            // It was cancelled meanwhile.
+            return Ok(());
+        }
         match verdict {
             Verdict::Again(Again { after, agent, validator }) => {
                 let facts = self.book.facts(task)?;
@@ -283,7 +300,12 @@ impl Dispatcher {
                 Ok(())
             }
             Verdict::GiveUp(reason) => {
+                let is_seen_to = self.is_seen_to(task);
                 self.apply(task, TaskEvent::GiveUp, None)?;
+                if is_seen_to {
+                    tracing::warn!(run = %self.shared.run, %task, reason, "the task is given up, and its parent is told");
+                    return Ok(());
+                }
                 self.end(Ending::Fail(of_task(task, reason)));
                 Ok(())
             }
@@ -300,9 +322,21 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Keeps the output of a task that ended well.
+    /// Takes note of what a change of a task means for others, and keeps the output of one that ended well.
     pub(super) fn note(&mut self, change: TaskChange, output: Option<Value>) -> Result<(), Halt> {
         let TaskChange { task, to, .. } = change;
+        if to == TaskState::Cancelled {
+            self.forget_wait(&task);
+            if let Some(stop) = self.stops.get(&task) {
+                stop.give();
+            }
+        }
+        if to.is_final() && to != TaskState::Escalated {
+            self.shared.board.forget(self.book.children(&task).into_iter());
+        }
+        if task.parent().is_some() {
+            return self.child_changed(&task, to, output);
+        }
         if !to.satisfies() {
             return Ok(());
         }

@@ -14,8 +14,8 @@ pub(super) enum Event {
     Decided(TaskId, Verdict, Option<Box<Past>>),
     /// A wait before the next try.
     Due(TaskId),
-    /// A wait of a suspended try.
-    Woken(TaskId),
+    /// The timer of a suspended try, with the number of its wait.
+    Woken(TaskId, u64),
     /// A recovery or a wait that the run's end cut short.
     Dropped,
 }

@@ -18,6 +18,7 @@
 mod begin;
 mod book;
 mod checkpoints;
+mod children;
 mod deadlines;
 mod dispatcher;
 mod events;
@@ -25,6 +26,7 @@ mod finish;
 mod outputs;
 mod restore;
 mod slots;
+mod waits;
 
 pub(crate) use book::Book;
 pub(crate) use dispatcher::Dispatcher;

@@ -6,7 +6,7 @@
 
 use super::dispatcher::Dispatcher;
 use crate::error::Halt;
-use crate::history::{History, TaskHistory};
+use crate::history::{History, Step as HistoryStep, TaskHistory};
 use crate::recovery::Verdict;
 use crate::transcript::Script;
 use longhaul_core::attempt::Outcome;
@@ -18,8 +18,14 @@ use std::time::Duration;
 impl Dispatcher {
     /// Brings everything to where the record says the run was, and lets it go on.
     pub(crate) fn restore(&mut self, history: &History) -> Result<(), Halt> {
-        for (task, to) in &history.transitions {
-            self.repeat(task, *to)?;
+        for step in &history.steps {
+            match step {
+                HistoryStep::Changed(task, to) => self.repeat(task, *to)?,
+                HistoryStep::Published(outbox) => {
+                    self.shared.board.enter(outbox);
+                    self.published(outbox.clone())?;
+                }
+            }
         }
         self.incidents = history.incidents;
         self.changes.clone_from(&history.changes);
@@ -40,7 +46,7 @@ impl Dispatcher {
         }
         let name = &self.book.facts(task)?.name;
         let expands = self.workflow.tasks.get(name).is_some_and(|spec| spec.for_each.is_some());
-        if expands && to == TaskState::Running && task.index().is_none() {
+        if expands && to == TaskState::Running && task.index().is_none() && task.parent().is_none() {
             let planned = self.book.known(task).map_or(0, |known| known.elements);
             self.expand(task)?;
             return match self.book.elements(task) {
@@ -74,7 +80,7 @@ impl Dispatcher {
             }
             Some(TaskState::Waiting) => {
                 self.book.facts(task)?.suspended = script;
-                return self.wake_at(task, known.until.unwrap_or_default());
+                return self.wait(task, known.wait.unwrap_or_default());
             }
             Some(TaskState::Running) => self.slots.take_back(&known.agent),
             _ => {

@@ -66,7 +66,7 @@ async fn what_suspended_attempts_work_on_is_not_collected() {
         let task = job.task.attempt.task.to_string();
         write(&job, &task, "before");
         if task == "sleeper" {
-            wait(&job, 300 * MINUTE)?;
+            wait(&job, 300 * MINUTE).await?;
         } else {
             tokio::time::sleep(25 * MINUTE).await;
         }

@@ -188,7 +188,7 @@ fn all_kinds() -> World {
         let task = job.task.attempt.task.to_string();
         write(job, &task, "begun");
         match job.task.attempt.task.name() {
-            "sleeps" => wait(job, 600 * MINUTE)?,
+            "sleeps" => wait(job, 600 * MINUTE).await?,
             "fails" => return Err(problem(IncidentClass::Transient)),
             "late" => tokio::time::sleep(600 * MINUTE).await,
             _ => tokio::time::sleep(7 * MINUTE).await,

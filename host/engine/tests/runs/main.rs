@@ -5,6 +5,7 @@
 
 mod backtest;
 mod checkpoints;
+mod children;
 mod deadlines;
 mod files;
 mod limits;

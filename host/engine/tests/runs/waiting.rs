@@ -24,7 +24,7 @@ fn sleeper() -> (World, Arc<AtomicUsize>) {
                 act(&job, "begins").ok();
                 write(&job, &task, "before");
                 tokio::time::sleep(Duration::from_millis(5)).await;
-                wait(&job, HOUR)?;
+                wait(&job, HOUR).await?;
                 write(&job, &task, "after");
                 act(&job, "ends").ok();
                 Ok(json!({}))

@@ -2,12 +2,13 @@
 
 use crate::files::{FakeWorkspace, Files, Tree};
 use longhaul_core::action::{Action, ActionResult};
-use longhaul_core::attempt::{AttemptEvent, AttemptReport, Job, Outcome, Ran, RecordError, Recorder, Usage};
+use longhaul_core::attempt::{AttemptEvent, AttemptReport, Job, Outcome, Ran, RecordError, Recorder, Usage, Wait};
+use longhaul_core::children::NewChild;
 use longhaul_core::clock::Clock;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Entry, Position, Record};
 use longhaul_core::grant::{Capability, FsPermissions, Permissions};
-use longhaul_core::id::{Name, RunId};
+use longhaul_core::id::{Name, RunId, TaskId};
 use longhaul_core::incident::{Decision, IncidentClass, Problem, Situation};
 use longhaul_core::path::StagePath;
 use longhaul_core::stage::{Create, OpenMode};
@@ -257,13 +258,30 @@ pub(crate) fn write(job: &Job, path: &str, text: &str) {
 
 /// Waits until `span` after the attempt began, as a guest does: the answer is recorded, and until it is there the attempt is
 /// suspended.
-pub(crate) fn wait(job: &Job, span: Duration) -> Result<(), Problem> {
+pub(crate) async fn wait(job: &Job, span: Duration) -> Result<(), Problem> {
     let due = Timestamp(job.began.0 + span.as_millis() as u64);
+    job.children.publish().await.map_err(|_| problem(IncidentClass::Fatal))?;
     if job.recorder.replayed().is_none() && job.clock.now() < due {
-        let suspended = Problem::new(IncidentClass::Fatal, SUSPENDED);
-        return Err(suspended.with_evidence(due.0.into()));
+        return Err(suspended(&Wait::until(due)));
     }
     act(job, "wait").map_err(|_| problem(IncidentClass::Fatal))
+}
+
+/// What an agent of these tests ends with to be suspended.
+pub(crate) fn suspended(wait: &Wait) -> Problem {
+    Problem::new(IncidentClass::Fatal, SUSPENDED).with_evidence(serde_json::to_value(wait).unwrap())
+}
+
+/// Asks for a child by the agent `hand`, as a guest does.
+pub(crate) fn spawn(job: &Job, child: &str, input: Value, needs: &[&str]) -> Result<TaskId, Problem> {
+    let id = job.children.spawn(child, new_child("hand", input, needs));
+    act(job, "spawn").map_err(|_| problem(IncidentClass::Fatal))?;
+    id.map_err(|error| Problem::new(IncidentClass::Fatal, error.to_string()))
+}
+
+pub(crate) fn new_child(agent: &str, input: Value, needs: &[&str]) -> NewChild {
+    let needs = needs.iter().map(|need| (*need).to_owned()).collect();
+    NewChild { agent: agent.to_owned(), input, needs, priority: 0 }
 }
 
 /// Makes some host call.
@@ -327,7 +345,7 @@ impl Plugins for FakePlugins {
             let result = match worked {
                 Err(_) => Err(problem(IncidentClass::Timeout)),
                 Ok(Err(problem)) if problem.message == SUSPENDED => {
-                    return Ran::Suspended(Timestamp(problem.evidence.as_u64().unwrap()));
+                    return Ran::Suspended(serde_json::from_value(problem.evidence).unwrap());
                 }
                 Ok(_) if limits.fuel < Fuel(FUEL) => Err(problem(IncidentClass::Exhausted)),
                 Ok(Ok(output)) => match output.get("continue") {
@@ -475,6 +493,11 @@ fn standing_by(records: &[Record]) -> BTreeMap<String, (TaskState, bool)> {
             tasks.values_mut().for_each(|(_, is_begun)| *is_begun = false);
         }
         let Some(task) = record.task.as_ref().map(ToString::to_string) else { continue };
+        if let Entry::Published(outbox) | Entry::Committed { published: outbox, .. } = &record.entry {
+            for child in &outbox.spawned {
+                tasks.entry(child.task.to_string()).or_insert((TaskState::Pending, false));
+            }
+        }
         let (state, is_begun) = tasks.entry(task).or_insert((TaskState::Pending, false));
         match &record.entry {
             Entry::AttemptStarted { .. } => *is_begun = true,

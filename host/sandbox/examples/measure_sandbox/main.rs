@@ -147,6 +147,7 @@ impl Bench {
             clock: Arc::new(Stopped),
             committer: Arc::new(longhaul_core::attempt::NeverCommits),
             recall: Arc::new(longhaul_core::recall::NeverRecalled),
+            children: Arc::new(longhaul_core::children::NoChildren),
             began: Timestamp(0),
             seed: Digest::of(b"seed"),
         };

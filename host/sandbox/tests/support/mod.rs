@@ -199,6 +199,7 @@ impl Attempt {
             clock: Arc::new(Counter::default()),
             committer: Arc::new(longhaul_core::attempt::NeverCommits),
             recall: Arc::new(longhaul_core::recall::NeverRecalled),
+            children: Arc::new(longhaul_core::children::NoChildren),
             began: Timestamp(1_700_000_000_000),
             seed: Digest::of(b"seed"),
         };

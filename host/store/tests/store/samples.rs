@@ -1,7 +1,8 @@
 //! Records for tests: one of each kind, and small ones to append in numbers.
 
 use longhaul_core::action::{Action, ActionResult};
-use longhaul_core::attempt::{Limits, LogLevel, Outcome, Usage};
+use longhaul_core::attempt::{Limits, LogLevel, Outcome, Usage, Wait};
+use longhaul_core::children::{ChildTask, Outbox};
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Budget, Change, ChangeKind, CheckpointReason, Entry, Record};
 use longhaul_core::grant::{Capability, FsPermissions, Party, Permissions};
@@ -121,7 +122,8 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
         EntryKind::Action => return denied(7),
         EntryKind::Log => return note("a \"quoted\" line\n"),
         EntryKind::Progress => Entry::Progress { done: 3, total: Some(9), note: "src/a.rs".into() },
-        EntryKind::AttemptSuspended => Entry::AttemptSuspended { until: Timestamp(1_795_152_862_125) },
+        EntryKind::AttemptSuspended => Entry::AttemptSuspended { wait: Wait::until(Timestamp(1_795_152_862_125)) },
+        EntryKind::Published => Entry::Published(outbox()),
         EntryKind::AttemptEnded => Entry::AttemptEnded {
             result: Ok(Outcome::Completed(serde_json::json!({"changed": 3}))),
             usage: Usage {
@@ -140,6 +142,7 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
                 change: ChangeKind::Modified,
                 digest: Some(Digest::of(b"new")),
             }],
+            published: Outbox::default(),
         },
         EntryKind::IncidentRaised => Entry::IncidentRaised {
             incident: Incident {
@@ -169,11 +172,39 @@ pub(crate) fn further() -> Vec<(&'static str, Record)> {
             limits.stall = Some(Duration::from_secs(600));
         }
     };
-    vec![("attempt-started-stall", altered(EntryKind::AttemptStarted, limits))]
+    let published = |entry: &mut Entry| {
+        if let Entry::Committed { published, .. } = entry {
+            *published = outbox();
+        }
+    };
+    let waits = |entry: &mut Entry| {
+        if let Entry::AttemptSuspended { wait } = entry {
+            *wait = Wait { until: None, children: vec![TaskId::new("change[1].tests").unwrap()] };
+        }
+    };
+    vec![
+        ("attempt-started-stall", altered(EntryKind::AttemptStarted, limits)),
+        ("committed-published", altered(EntryKind::Committed, published)),
+        ("attempt-suspended-children", altered(EntryKind::AttemptSuspended, waits)),
+    ]
 }
 
 fn altered(kind: EntryKind, change: impl FnOnce(&mut Entry)) -> Record {
     let mut record = sample(kind);
     change(&mut record.entry);
     record
+}
+
+fn outbox() -> Outbox {
+    let task = |id: &str| TaskId::new(id).unwrap();
+    Outbox {
+        spawned: vec![ChildTask {
+            task: task("change[1].tests"),
+            agent: Name::new("codemod").unwrap(),
+            input: serde_json::json!({"files": ["src/a.rs"]}),
+            needs: vec![task("change[1].docs")],
+            priority: 2,
+        }],
+        cancelled: vec![task("change[1].old")],
+    }
 }

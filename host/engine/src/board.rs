@@ -1,0 +1,98 @@
+//! What all attempts of a run see of the tasks that were spawned, and how they tell of new ones.
+//!
+//! The dispatcher keeps it up to date; attempts look at it, and post what they published. A child's output is kept while its
+//! parent is open, because only the parent reads it.
+
+use longhaul_core::children::{ChildStatus, ChildTask, Outbox};
+use longhaul_core::id::TaskId;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// The spawned tasks of a run.
+pub(crate) struct Board {
+    posted: Mutex<All>,
+    /// Bounded by what one attempt may spawn, and by how many attempts are under way.
+    published: UnboundedSender<Outbox>,
+    arrivals: Mutex<Option<UnboundedReceiver<Outbox>>>,
+}
+
+#[derive(Default)]
+struct All {
+    children: HashMap<TaskId, Posted>,
+    /// How many children each task has.
+    counts: HashMap<TaskId, usize>,
+}
+
+struct Posted {
+    child: ChildTask,
+    status: ChildStatus,
+}
+
+impl Board {
+    pub(crate) fn new() -> Self {
+        let (published, arrivals) = unbounded_channel();
+        Self { posted: Mutex::default(), published, arrivals: Mutex::new(Some(arrivals)) }
+    }
+
+    /// What is published from now on; there is one reader.
+    pub(crate) fn arrivals(&self) -> UnboundedReceiver<Outbox> {
+        let arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // A second reader would find a channel that nobody writes to.
+        arrivals.unwrap_or_else(|| unbounded_channel().1)
+    }
+
+    /// Makes known what the record has now.
+    pub(crate) fn publish(&self, outbox: Outbox) {
+        self.enter(&outbox);
+        // An error means that the run is over, and nobody is to be told.
+        let _ = self.published.send(outbox);
+    }
+
+    /// The same, of what the dispatcher knows already.
+    pub(crate) fn enter(&self, outbox: &Outbox) {
+        let All { children, counts } = &mut *self.lock();
+        for child in &outbox.spawned {
+            children.entry(child.task.clone()).or_insert_with(|| {
+                if let Some(parent) = child.task.parent() {
+                    *counts.entry(parent).or_default() += 1;
+                }
+                Posted { child: child.clone(), status: ChildStatus::Pending }
+            });
+        }
+    }
+
+    /// A child stands differently now.
+    pub(crate) fn update(&self, task: &TaskId, status: ChildStatus) {
+        if let Some(posted) = self.lock().children.get_mut(task) {
+            posted.status = status;
+        }
+    }
+
+    /// How a child stands; none where there is no such child.
+    pub(crate) fn status(&self, task: &TaskId) -> Option<ChildStatus> {
+        self.lock().children.get(task).map(|posted| posted.status.clone())
+    }
+
+    /// The child as it was asked for.
+    pub(crate) fn child(&self, task: &TaskId) -> Option<ChildTask> {
+        self.lock().children.get(task).map(|posted| posted.child.clone())
+    }
+
+    /// How many children a task has.
+    pub(crate) fn count(&self, parent: &TaskId) -> usize {
+        self.lock().counts.get(parent).copied().unwrap_or_default()
+    }
+
+    /// Lets go what only the parent of `children` would read.
+    pub(crate) fn forget<'a>(&self, children: impl Iterator<Item = &'a TaskId>) {
+        let mut posted = self.lock();
+        for child in children {
+            posted.children.remove(child);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, All> {
+        self.posted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

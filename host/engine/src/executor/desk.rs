@@ -1,0 +1,168 @@
+//! The children that one attempt asks for: held back here, and published in one entry with a commit or before a wait.
+
+use crate::shared::Shared;
+use crate::transcript::{Fault, Transcript, told};
+use longhaul_core::attempt::RecordError;
+use longhaul_core::children::{ChildError, ChildStatus, ChildTask, Children, MAX_CHILDREN, NewChild, Outbox};
+use longhaul_core::entry::Entry;
+use longhaul_core::id::{AttemptId, Name, TaskId};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The desk of one attempt.
+pub(super) struct Desk {
+    shared: Arc<Shared>,
+    transcript: Arc<Transcript>,
+    attempt: AttemptId,
+    held: Mutex<Held>,
+}
+
+/// What is held back.
+#[derive(Default)]
+struct Held {
+    outbox: Outbox,
+    /// How many children were there before; counted when the first is asked for.
+    before: Option<usize>,
+}
+
+impl Desk {
+    pub(super) fn new(shared: &Arc<Shared>, transcript: &Arc<Transcript>, attempt: &AttemptId) -> Arc<Self> {
+        let (shared, transcript) = (Arc::clone(shared), Arc::clone(transcript));
+        Arc::new(Self { shared, transcript, attempt: attempt.clone(), held: Mutex::default() })
+    }
+
+    /// What is held back now.
+    pub(super) fn outbox(&self) -> Outbox {
+        self.lock().outbox.clone()
+    }
+
+    /// What was held back is in the record, as part of an entry that was made just now.
+    pub(super) fn published(&self) {
+        let outbox = self.clear();
+        if !outbox.is_empty() {
+            self.shared.board.publish(outbox);
+        }
+    }
+
+    /// What was held back was in the record already.
+    pub(super) fn was_published(&self) {
+        self.clear();
+    }
+
+    fn clear(&self) -> Outbox {
+        let mut held = self.lock();
+        held.before = None;
+        std::mem::take(&mut held.outbox)
+    }
+
+    fn publish_before_wait(&self) -> Result<(), Fault> {
+        let number = self.attempt.number;
+        let published = |entry: &Entry| matches!(entry, Entry::Published(_)).then_some(());
+        if self.transcript.take(number, published)?.is_some() {
+            self.was_published();
+            return Ok(());
+        }
+        let outbox = self.outbox();
+        if outbox.is_empty() {
+            return Ok(());
+        }
+        // No flush: whatever the children do comes behind it in the record, and is lost with it or not at all.
+        self.transcript.note(number, Entry::Published(outbox))?;
+        self.published();
+        Ok(())
+    }
+
+    /// The child of this task that is meant.
+    fn known(&self, child: &str) -> Result<TaskId, ChildError> {
+        let task = &self.attempt.task;
+        TaskId::new(child)
+            .ok()
+            .filter(|id| id.parent().as_ref() == Some(task))
+            .ok_or_else(|| ChildError::Invalid(format!("`{}` is no child of task `{task}`", short(child))))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        // Every change of it is whole before anything can panic.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is asked for, checked.
+    fn check(&self, name: &str, new: NewChild, held: &Held) -> Result<ChildTask, ChildError> {
+        let task = &self.attempt.task;
+        let named = |text: &str| Name::new(text).map_err(|error| ChildError::Invalid(error.to_string()));
+        let of_name = |text: &str| task.child(&named(text)?).map_err(|error| ChildError::Invalid(error.to_string()));
+        let agent = named(&new.agent)?;
+        if !self.shared.agents.contains_key(&agent) {
+            let known: Vec<_> = self.shared.agents.keys().map(|name| format!("`{name}`")).collect();
+            let known = known.join(", ");
+            return Err(ChildError::Invalid(format!("the workflow has no agent `{agent}`; it has {known}")));
+        }
+        let mut needs = Vec::new();
+        for need in &new.needs {
+            let id = of_name(need)?;
+            let is_held = held.outbox.spawned.iter().any(|child| child.task == id);
+            if !is_held && self.shared.board.status(&id).is_none() {
+                let need = short(need);
+                return Err(ChildError::Invalid(format!("it needs `{need}`, which was not asked for before")));
+            }
+            if !needs.contains(&id) {
+                needs.push(id);
+            }
+        }
+        Ok(ChildTask { task: of_name(name)?, agent, input: new.input, needs, priority: new.priority })
+    }
+}
+
+impl Children for Desk {
+    fn spawn(&self, name: &str, new: NewChild) -> Result<TaskId, ChildError> {
+        let mut held = self.lock();
+        let child = self.check(name, new, &held)?;
+        let id = child.task.clone();
+        let of_before = held.outbox.spawned.iter().find(|before| before.task == id).cloned();
+        match of_before.or_else(|| self.shared.board.child(&id)) {
+            Some(before) if before == child => return Ok(id),
+            Some(_) => {
+                let message = format!("a child `{}` was asked for before, and differently", short(name));
+                return Err(ChildError::Invalid(message));
+            }
+            None => {}
+        }
+        let before = *held.before.get_or_insert_with(|| self.shared.board.count(&self.attempt.task));
+        if before + held.outbox.spawned.len() >= MAX_CHILDREN {
+            return Err(ChildError::TooMany);
+        }
+        held.outbox.spawned.push(child);
+        Ok(id)
+    }
+
+    fn status(&self, child: &str) -> Result<ChildStatus, ChildError> {
+        let id = self.known(child)?;
+        if self.lock().outbox.spawned.iter().any(|held| held.task == id) {
+            return Ok(ChildStatus::Pending);
+        }
+        let unknown = || ChildError::Invalid(format!("task `{}` has no child `{id}`", self.attempt.task));
+        self.shared.board.status(&id).ok_or_else(unknown)
+    }
+
+    fn cancel(&self, child: &str) -> Result<(), ChildError> {
+        let status = self.status(child)?;
+        let id = self.known(child)?;
+        let mut held = self.lock();
+        let held_back = held.outbox.spawned.len();
+        held.outbox.spawned.retain(|child| child.task != id && !child.needs.contains(&id));
+        let is_new = held.outbox.spawned.len() < held_back;
+        if !is_new && !status.has_ended() && !held.outbox.cancelled.contains(&id) {
+            held.outbox.cancelled.push(id);
+        }
+        Ok(())
+    }
+
+    fn publish(&self) -> Pin<Box<dyn Future<Output = Result<(), RecordError>> + Send + '_>> {
+        Box::pin(std::future::ready(self.publish_before_wait().map_err(told)))
+    }
+}
+
+/// The beginning of a text that a guest gave.
+fn short(text: &str) -> String {
+    text.chars().take(80).collect()
+}

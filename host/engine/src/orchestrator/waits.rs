@@ -1,0 +1,103 @@
+//! Suspended tasks: what each waits for, and how it is woken.
+//!
+//! A task waits for a time, for the end of its children, or for both, whichever comes first. Nothing of it is under way
+//! meanwhile but a timer.
+
+use super::dispatcher::Dispatcher;
+use super::events::Event;
+use crate::error::Halt;
+use crate::ports::BoxFuture;
+use longhaul_core::attempt::Wait;
+use longhaul_core::id::TaskId;
+use longhaul_core::state::{TaskEvent, TaskState};
+use longhaul_core::units::Timestamp;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+use tokio::task::AbortHandle;
+
+/// The tasks that wait.
+#[derive(Debug, Default)]
+pub(super) struct Waits {
+    open: HashMap<TaskId, Waiting>,
+    /// How many waits there were: tells a wait from an earlier one of the same task.
+    tickets: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    ticket: u64,
+    /// The children that have not ended.
+    children: HashSet<TaskId>,
+    timer: Option<AbortHandle>,
+}
+
+impl Dispatcher {
+    /// Lets a suspended task wait.
+    pub(super) fn wait(&mut self, task: &TaskId, wait: Wait) -> Result<(), Halt> {
+        let Wait { until, children } = wait;
+        let for_children = !children.is_empty();
+        let ended = |state: TaskState| state.is_final() && state != TaskState::Escalated;
+        let children: HashSet<_> =
+            children.into_iter().filter(|child| !self.book.state(child).is_none_or(ended)).collect();
+        if for_children && children.is_empty() {
+            return self.apply(task, TaskEvent::Wake, None);
+        }
+        self.waits.tickets += 1;
+        let ticket = self.waits.tickets;
+        let timer = match self.timer(task, until)? {
+            None => None,
+            Some(rest) => {
+                let (no_more, task) = (self.no_more.clone(), task.clone());
+                Some(self.flight.spawn(async move {
+                    let waited = no_more.unless(rest).await;
+                    Ok(waited.map_or(Event::Dropped, |()| Event::Woken(task, ticket)))
+                }))
+            }
+        };
+        self.waits.open.insert(task.clone(), Waiting { ticket, children, timer });
+        Ok(())
+    }
+
+    /// Resolves when a task is woken at the latest; none where nothing but its children wakes it.
+    fn timer(&mut self, task: &TaskId, until: Option<Timestamp>) -> Result<Option<BoxFuture<'static, ()>>, Halt> {
+        let span = match until {
+            Some(until) => until.since(self.shared.ports.time.now()),
+            None if self.has_deadline(task)? => Duration::MAX,
+            None => return Ok(None),
+        };
+        self.rest(task, span).map(Some)
+    }
+
+    /// The time has come that a task waited for.
+    pub(super) fn woken(&mut self, task: &TaskId, ticket: u64) -> Result<(), Halt> {
+        match self.waits.open.get(task) {
+            Some(waiting) if waiting.ticket == ticket => self.wake(task),
+            // It was woken by something else.
+            _ => Ok(()),
+        }
+    }
+
+    /// A child has ended: its parent is woken where it waited for nothing more.
+    pub(super) fn child_ended(&mut self, parent: &TaskId, child: &TaskId) -> Result<(), Halt> {
+        let Some(waiting) = self.waits.open.get_mut(parent) else { return Ok(()) };
+        match waiting.children.remove(child) && waiting.children.is_empty() {
+            true => self.wake(parent),
+            false => Ok(()),
+        }
+    }
+
+    fn wake(&mut self, task: &TaskId) -> Result<(), Halt> {
+        self.forget_wait(task);
+        match self.book.state(task) {
+            Some(TaskState::Waiting) => self.apply(task, TaskEvent::Wake, None),
+            _ => Ok(()),
+        }
+    }
+
+    /// A task waits no more.
+    pub(super) fn forget_wait(&mut self, task: &TaskId) {
+        if let Some(timer) = self.waits.open.remove(task).and_then(|waiting| waiting.timer) {
+            timer.abort();
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Tasks that agents ask for: done once, waited for at no cost, their parents told what came of them.
+
+use crate::world::{World, act, problem, read, row, spawn, state, suspended, write};
+use longhaul_core::attempt::{Job, Wait};
+use longhaul_core::children::ChildStatus;
+use longhaul_core::id::TaskId;
+use longhaul_core::incident::{Decision, IncidentClass, Problem};
+use longhaul_core::state::{RunState, TaskState};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const HEAD: &str = "agents: { boss: { plugin: boss }, hand: { plugin: hand } }\ndefaults: { agent: boss }\n\
+                    recovery: [ s ]\nconcurrency: { max: 2 }";
+const TASKS: &str = "  plan: { for_each: [1, 2] }\n  z: { needs: plan, agent: hand }";
+
+/// Waits for children as a guest does: what is held back is published, and the answer is recorded.
+async fn wait_for(job: &Job, children: &[TaskId]) -> Result<Vec<ChildStatus>, Problem> {
+    job.children.publish().await.map_err(|_| problem(IncidentClass::Fatal))?;
+    let all = || children.iter().map(|child| job.children.status(child.as_str()).unwrap()).collect::<Vec<_>>();
+    if job.recorder.replayed().is_none() && !all().iter().all(ChildStatus::has_ended) {
+        return Err(suspended(&Wait { until: None, children: children.to_vec() }));
+    }
+    act(job, "wait-for").map_err(|_| problem(IncidentClass::Fatal))?;
+    Ok(all())
+}
+
+fn output(status: &ChildStatus) -> Value {
+    match status {
+        ChildStatus::Completed(output) => output.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Each boss asks for `first` and, behind it, `second`, waits for both, fails once, and then adds up what they put out.
+/// The first try of every `first` fails too, and each `second` asks for one more that nobody waits for.
+fn world() -> World {
+    World::new()
+        .strategy("s", |_| Ok(Some(Decision::Retry { after: Duration::from_secs(1) })))
+        .agent("boss", |job| async move {
+            let (task, number) = (job.task.attempt.task.to_string(), job.task.attempt.number);
+            act(&job, "begins").ok();
+            let first = spawn(&job, "first", json!({ "n": 1 }), &[])?;
+            let second = spawn(&job, "second", json!({ "n": 2 }), &["first"])?;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            let all = wait_for(&job, &[first, second]).await?;
+            let sum: u64 = all.iter().map(|one| output(one)["n"].as_u64().unwrap()).sum();
+            act(&job, "adds").ok();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            write(&job, &task, &format!("{sum}"));
+            if number == 1 {
+                return Err(problem(IncidentClass::Transient));
+            }
+            // One more with the commit.
+            spawn(&job, "last", json!({ "n": 3 }), &["second"])?;
+            Ok(json!({ "sum": sum }))
+        })
+        .agent("hand", |job| async move {
+            let (task, number) = (job.task.attempt.task.to_string(), job.task.attempt.number);
+            act(&job, "works").ok();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            write(&job, &task, &format!("{} by {number}", read(&job, &task).unwrap_or_default()));
+            if task.ends_with(".first") && number == 1 {
+                return Err(problem(IncidentClass::Transient));
+            }
+            if task.ends_with(".second") {
+                spawn(&job, "deep", json!({}), &[])?;
+            }
+            Ok(json!({ "n": job.task.input["n"] }))
+        })
+}
+
+/// Where a failure is final.
+fn strict() -> World {
+    World::new().strategy("s", |_| Ok(None))
+}
+
+fn expected_files() -> BTreeMap<String, String> {
+    let mut files = BTreeMap::from([("seed".to_owned(), "0".to_owned()), ("z".to_owned(), " by 1".to_owned())]);
+    for plan in ["plan[0]", "plan[1]"] {
+        files.insert(plan.to_owned(), "3".to_owned());
+        files.insert(format!("{plan}.first"), " by 2".to_owned());
+        for one in ["second", "second.deep", "last"] {
+            files.insert(format!("{plan}.{one}"), " by 1".to_owned());
+        }
+    }
+    files
+}
+
+/// Each task's attempts.
+fn attempts(world: &World) -> BTreeMap<String, usize> {
+    let mut attempts = BTreeMap::new();
+    for task in world.started() {
+        *attempts.entry(task).or_default() += 1;
+    }
+    attempts
+}
+
+#[tokio::test(start_paused = true)]
+async fn children_are_done_once_and_their_parents_get_what_they_put_out() {
+    let world = world();
+    let report = world.run(HEAD, TASKS).await.unwrap();
+    assert_eq!(report.status, RunState::Completed, "{}\n{}", report.reason, world.story());
+    assert_eq!(world.files.version(report.version), expected_files());
+    // The second try of the parent asks for the same again, and they are not done again.
+    let attempts = attempts(&world);
+    assert_eq!((attempts["plan[0]"], attempts["plan[0].first"], attempts["plan[0].second"]), (2, 2, 1));
+    // Those who need the parent wait for all of its children, those included that it does not wait for itself.
+    let order = world.told(&["task-changed"]);
+    let last = |task: &str| order.iter().rposition(|line| line.ends_with(&format!(" {task}"))).unwrap();
+    assert!(last("z") > last("plan[1].last") && last("z") > last("plan[1].second.deep"));
+    assert_eq!(row(&report, "plan[1].last").state, TaskState::Completed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_with_children_that_is_cut_off_anywhere_comes_to_the_same_end() {
+    let whole = world();
+    let undisturbed = whole.run(HEAD, TASKS).await.unwrap();
+    let length = whole.journal.records().len();
+    assert!(length > 100, "{length}");
+    for room in 1..length {
+        for keep_tail in [false, true] {
+            let world = world();
+            world.journal.limit(room);
+            world.run(HEAD, TASKS).await.unwrap_err();
+            world.journal.reopen(if keep_tail { room } else { world.journal.durable().max(1) });
+            let report = world.resume(HEAD, TASKS).await.unwrap_or_else(|e| panic!("{room} {keep_tail}: {e:?}"));
+            assert_eq!(report.status, RunState::Completed, "{room} {keep_tail}: {}\n{}", report.reason, world.story());
+            assert_eq!(world.files.version(report.version), expected_files(), "{room} {keep_tail}");
+            assert_eq!(attempts(&world), attempts(&whole), "{room} {keep_tail}");
+            assert_eq!(
+                (report.incidents, report.counts),
+                (undisturbed.incidents, undisturbed.counts),
+                "{room} {keep_tail}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_held_back_is_dropped_with_the_attempt_that_failed() {
+    let world = strict().agent("boss", |job| async move {
+        spawn(&job, "first", json!({}), &[])?;
+        Err(problem(IncidentClass::Fatal))
+    });
+    let world = world.agent("hand", |_| async { Ok(json!({})) });
+    let report = world.run(HEAD, "  plan: {}").await.unwrap();
+    assert_eq!(report.status, RunState::Failed);
+    assert_eq!(report.tasks.len(), 1);
+    assert!(world.told(&["published", "task-planned"]) == ["task-planned plan"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parent_is_told_of_a_child_that_was_given_up_and_the_run_goes_on() {
+    let world = strict()
+        .agent("hand", |job| async move {
+            let is_bad = job.task.attempt.task.as_str().ends_with(".bad");
+            if is_bad { Err(problem(IncidentClass::Fatal)) } else { Ok(json!({})) }
+        })
+        .agent("boss", |job| async move {
+            let bad = spawn(&job, "bad", json!({}), &[])?;
+            let after = spawn(&job, "after", json!({}), &["bad"])?;
+            let all = wait_for(&job, &[bad, after]).await?;
+            assert_eq!(all, [ChildStatus::Failed("it went wrong".into()), ChildStatus::Cancelled]);
+            let better = spawn(&job, "better", json!({}), &[])?;
+            wait_for(&job, &[better]).await?;
+            Ok(json!({}))
+        });
+    let report = world.run(HEAD, "  plan: {}\n  z: { needs: plan, agent: hand }").await.unwrap();
+    assert_eq!(report.status, RunState::Completed, "{}", report.reason);
+    assert_eq!(
+        (state(&report, "plan.bad"), state(&report, "plan.better"), state(&report, "z")),
+        (TaskState::Failed, TaskState::Completed, TaskState::Completed)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_fails_when_its_parent_is_over_fails_the_run() {
+    let world =
+        strict().agent("hand", |_| async { Err(problem(IncidentClass::Fatal)) }).agent("boss", |job| async move {
+            spawn(&job, "bad", json!({}), &[])?;
+            Ok(json!({}))
+        });
+    let report = world.run(HEAD, "  plan: {}\n  z: { needs: plan, agent: hand }").await.unwrap();
+    assert_eq!((report.status, state(&report, "z")), (RunState::Failed, TaskState::Cancelled));
+    assert!(report.reason.contains("`plan.bad`"), "{}", report.reason);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_is_not_wanted_any_more_stops_at_once() {
+    let world = strict()
+        .agent("hand", |job| async move {
+            write(&job, job.task.attempt.task.as_str(), "done");
+            tokio::time::sleep(Duration::from_secs(600)).await;
+            Ok(json!({}))
+        })
+        .agent("boss", |job| async move {
+            let slow = spawn(&job, "slow", json!({}), &[])?;
+            crate::world::wait(&job, Duration::from_secs(60)).await?;
+            job.children.cancel(slow.as_str()).unwrap();
+            act(&job, "cancels").ok();
+            assert_eq!(wait_for(&job, &[slow]).await?, [ChildStatus::Cancelled]);
+            Ok(json!({}))
+        });
+    let report = world.run(HEAD, "  plan: {}").await.unwrap();
+    assert_eq!((report.status, state(&report, "plan.slow")), (RunState::Completed, TaskState::Cancelled));
+    assert!(report.time < Duration::from_secs(70), "{:?}", report.time);
+    assert_eq!(world.files.version(report.version).len(), 1, "what was cancelled is not committed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_make_no_sense_are_refused_in_words() {
+    let world = strict().agent("hand", |_| async { Ok(json!({})) }).agent("boss", |job| async move {
+        let refused = |name: &str, agent: &str, needs: &[&str]| {
+            job.children.spawn(name, crate::world::new_child(agent, json!({}), needs)).unwrap_err().to_string()
+        };
+        assert!(refused("a b", "hand", &[]).contains("is not a name"));
+        assert_eq!(refused("a", "nobody", &[]), "the workflow has no agent `nobody`; it has `boss`, `hand`");
+        assert_eq!(refused("a", "hand", &["b"]), "it needs `b`, which was not asked for before");
+        job.children.spawn("a", crate::world::new_child("hand", json!({}), &[])).unwrap();
+        assert_eq!(refused("a", "boss", &[]), "a child `a` was asked for before, and differently");
+        for foreign in ["z", "plan", "plan.a.b", "nothing at all", "plan.unknown"] {
+            assert!(job.children.status(foreign).is_err(), "{foreign}");
+            assert!(job.children.cancel(foreign).is_err(), "{foreign}");
+        }
+        job.children.cancel("plan.a").unwrap();
+        Ok(json!({}))
+    });
+    let report = world.run(HEAD, "  plan: {}\n  z: {agent: hand}").await.unwrap();
+    assert_eq!((report.status, report.tasks.len()), (RunState::Completed, 2), "{}", world.story());
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_children_hold_no_more_slots_than_there_are() {
+    let most = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let (now, seen) = (std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0)), most.clone());
+    let world = strict()
+        .agent("hand", move |_| {
+            use std::sync::atomic::Ordering::SeqCst;
+            seen.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
+            let now = now.clone();
+            async move {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+                now.fetch_sub(1, SeqCst);
+                Ok(json!({}))
+            }
+        })
+        .agent("boss", |job| async move {
+            let mut children = Vec::new();
+            for n in 0..10 {
+                children.push(spawn(&job, &format!("c{n}"), json!({}), &[])?);
+            }
+            wait_for(&job, &children).await?;
+            Ok(json!({}))
+        });
+    let report = world.run(HEAD, "  plan: {}").await.unwrap();
+    assert_eq!(report.status, RunState::Completed);
+    // The parent waits and holds none.
+    assert_eq!(most.load(std::sync::atomic::Ordering::SeqCst), 2);
+    assert!(report.time < Duration::from_secs(5 * 60 + 10), "{:?}", report.time);
+}

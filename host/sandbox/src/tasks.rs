@@ -1,0 +1,194 @@
+//! Child tasks: what a guest asks of the run that it is part of.
+//!
+//! A child's state is an answer from outside, so it is recorded, one letter for each child. What a child put out is in the
+//! record already, as the child's own end, and is looked up again when the attempt is replayed.
+
+use crate::audit::Deed;
+use crate::bindings::agent::longhaul::plugin::{tasks, types};
+use crate::guest::Guest;
+use longhaul_core::action::{Action, ActionResult};
+use longhaul_core::attempt::Wait;
+use longhaul_core::children::{ChildError, ChildStatus, NewChild};
+use longhaul_core::grant::{Capability, Permissions};
+use longhaul_core::id::TaskId;
+use serde_json::Value;
+
+/// The most children that one call waits for: as many letters as an entry of the record holds.
+const MAX_WAITED_FOR: usize = 4_000;
+/// The most bytes of a child's input: as many as an output may have, which other tasks are given.
+const MAX_INPUT: usize = 1 << 20;
+
+impl tasks::Host for Guest {
+    async fn spawn(&mut self, request: tasks::Request) -> wasmtime::Result<Result<String, types::Error>> {
+        const OPERATION: &str = "spawn";
+        let agent = request.agent.clone().unwrap_or_default();
+        let line = format!("tasks: [{agent:?}]");
+        let may = |p: &Permissions| p.tasks.as_ref().is_some_and(|list| list.iter().any(|a| *a == agent || a == "*"));
+        let resource = format!("{} by {agent}", request.name);
+        if let Err(denied) = self.granted(Capability::Tasks, OPERATION, &resource, line, may)? {
+            return Ok(Err(denied));
+        }
+        self.meter.charge_call(request.input.len());
+        let answer = self.ask_for(request);
+        // A replayed request is made again, so that what is held back is what it was; its answer is the recorded one.
+        let answer = match self.audit.replayed(Capability::Tasks, OPERATION) {
+            Some(Action { result: ActionResult::Failed { error }, .. }) => Err(recorded(error)),
+            Some(Action { detail, .. }) => Ok(detail),
+            None => answer.map(String::from),
+        };
+        let deed = Deed::new(Capability::Tasks, OPERATION, resource.chars().take(500).collect::<String>());
+        self.tell(deed, answer, |id| id.clone())
+    }
+
+    async fn status(&mut self, id: String) -> wasmtime::Result<Result<tasks::TaskStatus, types::Error>> {
+        let ids = [id];
+        Ok(self.look("status", &ids, None).await?.map(|mut all| all.pop().unwrap_or(tasks::TaskStatus::Pending)))
+    }
+
+    async fn wait(
+        &mut self,
+        ids: Vec<String>,
+        timeout: Option<u64>,
+    ) -> wasmtime::Result<Result<Vec<tasks::TaskStatus>, types::Error>> {
+        if ids.len() > MAX_WAITED_FOR {
+            self.meter.charge_call(ids.len());
+            let reason = format!("`ids` has {} children, and one call waits for {MAX_WAITED_FOR} at most", ids.len());
+            let deed = Deed::new(Capability::Tasks, "wait", "");
+            return self
+                .tell(deed, Err(ChildError::Invalid(reason)), |(): &()| String::new())
+                .map(|r| r.map(|()| Vec::new()));
+        }
+        self.look("wait", &ids, Some(timeout)).await
+    }
+
+    async fn cancel(&mut self, id: String) -> wasmtime::Result<Result<(), types::Error>> {
+        const OPERATION: &str = "cancel";
+        self.meter.charge_call(id.len());
+        let answer = self.children.cancel(&id);
+        let answer = match self.audit.replayed(Capability::Tasks, OPERATION) {
+            Some(Action { result: ActionResult::Failed { error }, .. }) => Err(recorded(error)),
+            Some(_) => Ok(()),
+            None => answer,
+        };
+        let deed = Deed::new(Capability::Tasks, OPERATION, id.chars().take(500).collect::<String>());
+        self.tell(deed, answer, |()| String::new())
+    }
+}
+
+impl Guest {
+    fn ask_for(&self, request: tasks::Request) -> Result<TaskId, ChildError> {
+        let invalid = |reason: String| Err(ChildError::Invalid(reason));
+        let tasks::Request { name, agent, input, needs, priority, skills: _ } = request;
+        let Some(agent) = agent else {
+            return invalid("`agent` is missing: this host does not choose one by `skills` yet".to_owned());
+        };
+        if input.len() > MAX_INPUT {
+            return invalid(format!(
+                "`input` has {} bytes, more than the {MAX_INPUT} (1 MiB) that it may have",
+                input.len()
+            ));
+        }
+        let input = match serde_json::from_str(&input) {
+            Ok(input @ Value::Object(_)) => input,
+            Ok(_) => return invalid("`input` is not a JSON object".to_owned()),
+            Err(error) => return invalid(format!("`input` is not JSON: {error}")),
+        };
+        self.children.spawn(&name, NewChild { agent, input, needs, priority })
+    }
+
+    /// Looks how children stand. With `patience`, not before all of them have ended, or the time has passed.
+    async fn look(
+        &mut self,
+        operation: &'static str,
+        ids: &[String],
+        patience: Option<Option<u64>>,
+    ) -> wasmtime::Result<Result<Vec<tasks::TaskStatus>, types::Error>> {
+        self.meter.charge_call(ids.iter().map(String::len).sum());
+        let resource: String = ids.join(", ").chars().take(500).collect();
+        let deed = Deed::new(Capability::Tasks, operation, resource);
+        if let Err(error) = self.stand(ids) {
+            return self.tell(deed, Err(error), |(): &()| String::new()).map(|told| told.map(|()| Vec::new()));
+        }
+        let mut due = None;
+        if let Some(timeout) = patience {
+            due = timeout.map(|span| {
+                let until = self.clock.monotonic().saturating_add(span.saturating_mul(1_000_000));
+                self.clock.at(until)
+            });
+            self.children.publish().await.map_err(|error| self.audit.fail(error))?;
+        }
+        let recorded = self.audit.replayed(Capability::Tasks, operation).map(|action| action.detail);
+        if recorded.is_none() && patience.is_some() {
+            let is_over = due.is_some_and(|due| due <= self.clock.unrecorded());
+            let all = self.stand(ids).unwrap_or_default();
+            if !is_over && !all.iter().all(ChildStatus::has_ended) {
+                let children = ids.iter().filter_map(|id| TaskId::new(id.as_str()).ok()).collect();
+                self.timers.suspend(Wait { until: due, children }).await;
+            }
+        }
+        let now = self.stand(ids).unwrap_or_default();
+        let letters = recorded.unwrap_or_else(|| now.iter().map(letter).collect());
+        let told = letters.chars().zip(now).map(|(letter, now)| status(letter, now)).collect();
+        self.tell(deed, Ok(letters), String::clone).map(|answer| answer.map(|_| told))
+    }
+
+    fn stand(&self, ids: &[String]) -> Result<Vec<ChildStatus>, ChildError> {
+        ids.iter().map(|id| self.children.status(id)).collect()
+    }
+
+    /// Records what was answered, and answers.
+    fn tell<T>(
+        &self,
+        deed: Deed,
+        answer: Result<T, ChildError>,
+        detail: impl Fn(&T) -> String,
+    ) -> wasmtime::Result<Result<T, types::Error>> {
+        match answer {
+            Ok(value) => {
+                let detail = detail(&value);
+                self.audit.action(deed.detail(detail))?;
+                Ok(Ok(value))
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                self.audit.action(deed.failed(reason.clone()))?;
+                Ok(Err(match error {
+                    ChildError::TooMany => types::Error::Exhausted(reason),
+                    ChildError::Invalid(_) | ChildError::OnlyLooks => types::Error::Invalid(reason),
+                }))
+            }
+        }
+    }
+}
+
+/// An error that the record has in words.
+fn recorded(error: String) -> ChildError {
+    match error == ChildError::TooMany.to_string() {
+        true => ChildError::TooMany,
+        false => ChildError::Invalid(error),
+    }
+}
+
+/// A child's state in the record.
+fn letter(status: &ChildStatus) -> char {
+    match status {
+        ChildStatus::Pending => 'p',
+        ChildStatus::Running => 'r',
+        ChildStatus::Completed(_) => 'c',
+        ChildStatus::Failed(_) => 'f',
+        ChildStatus::Skipped => 's',
+        ChildStatus::Cancelled => 'x',
+    }
+}
+
+/// What the guest is told: the state that was recorded, with what belongs to it.
+fn status(letter: char, now: ChildStatus) -> tasks::TaskStatus {
+    match (letter, now) {
+        ('p', _) => tasks::TaskStatus::Pending,
+        ('c', ChildStatus::Completed(output)) => tasks::TaskStatus::Completed(output.to_string()),
+        ('f', ChildStatus::Failed(reason)) => tasks::TaskStatus::Failed(reason),
+        ('s', _) => tasks::TaskStatus::Skipped(String::new()),
+        ('x', _) => tasks::TaskStatus::Cancelled,
+        _ => tasks::TaskStatus::Running,
+    }
+}
