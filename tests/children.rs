@@ -41,9 +41,17 @@ fn shown(place: &Place) -> Value {
 fn an_agent_gives_pieces_to_another_and_goes_on_when_they_are_done() {
     let place = place();
     place.run(&flow(), &[]).code(0);
-    assert_eq!((place.text("a/x.txt"), place.text("b/y.txt"), place.text("c/z.txt")), ("new".into(), "new".into(), "old".into()));
+    assert_eq!(
+        (place.text("a/x.txt"), place.text("b/y.txt"), place.text("c/z.txt")),
+        ("new".into(), "new".into(), "old".into())
+    );
     let shown = shown(&place);
-    let tasks: Vec<_> = shown["tasks"].as_array().unwrap().iter().map(|row| (row["task"].as_str().unwrap(), row["state"].as_str().unwrap(), row["attempts"].as_u64().unwrap())).collect();
+    let tasks: Vec<_> = shown["tasks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (row["task"].as_str().unwrap(), row["state"].as_str().unwrap(), row["attempts"].as_u64().unwrap()))
+        .collect();
     let all = ["change", "change.piece-0", "change.piece-1", "look"];
     for task in all {
         assert!(tasks.contains(&(task, "completed", 1)), "{task}: {tasks:?}");
@@ -80,7 +88,11 @@ fn an_agent_that_is_not_granted_gets_no_tasks() {
     place.run(&flow, &[]).code(3);
     let shown = shown(&place);
     let refusal = &shown["refusals"][0];
-    assert_eq!((refusal["capability"].as_str(), refusal["grant"].as_str()), (Some("tasks"), Some(r#"tasks: ["codemod"]"#)), "{shown}");
+    assert_eq!(
+        (refusal["operation"].as_str(), refusal["grant"].as_str()),
+        (Some("tasks spawn"), Some(r#"tasks: ["codemod"]"#)),
+        "{shown}"
+    );
     assert_eq!(place.text("a/x.txt"), "old");
 }
 

@@ -81,7 +81,7 @@ pub struct Permissions {
     /// Topics and tasks that may be written to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub messages: Option<Vec<String>>,
-    /// Agents that child tasks may be given to.
+    /// Agents that child tasks may be given to; `*` is all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tasks: Option<Vec<String>>,
     /// `ask`, `approve`.

@@ -267,7 +267,7 @@ pub(super) struct RawPermissions {
     pub memory: Option<Vec<String>>,
     /// Topics and tasks that may be written to.
     pub messages: Option<Vec<String>>,
-    /// Agents that child tasks may be given to.
+    /// Agents that child tasks may be given to; `*` is all of them.
     pub tasks: Option<Vec<String>>,
     /// What people may be asked for: `ask`, `approve`.
     pub human: Option<Vec<String>>,

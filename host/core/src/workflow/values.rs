@@ -143,7 +143,7 @@ impl Checker<'_> {
             }
         }
         for (i, agent) in tasks.iter().flatten().enumerate() {
-            if !agents.clone().into_iter().any(|known| known == agent) {
+            if agent != "*" && !agents.clone().into_iter().any(|known| known == agent) {
                 self.unknown(&field(at!["tasks", i.to_string()]), "agent", agent, agents.clone());
             }
         }
