@@ -215,12 +215,13 @@ tasks: { look: { agent: reviewer, with: { glob: "${{ inputs.since }}${{ inputs.f
 #[test]
 fn fields_without_effect_are_told_once() {
     let place = sample();
-    let text =
-        CHANGE.replace("permissions:", "budget: { tokens: 5M, disk: 1GB }\ncheckpoints: { keep: 2 }\npermissions:");
+    let text = CHANGE.replace(
+        "permissions:",
+        "budget: { tokens: 5M, money: 2.50, disk: 1GB }\ncheckpoints: { keep: 2 }\npermissions:",
+    );
     let ended = place.run(&text, &["--quiet"]).code(0);
     assert_eq!(ended.stderr.lines().count(), 1, "{ended}");
-    ended
-        .says(&["test.workflow.yaml", "without effect in this version: `budget.tokens`, `budget.disk`, `checkpoints`"]);
+    ended.says(&["test.workflow.yaml", "without effect in this version: `budget.tokens`, `budget.money`"]);
 }
 
 #[test]

@@ -15,9 +15,8 @@ use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-/// Fields that are checked, and do nothing in this version.
-const WITHOUT_EFFECT: [&[&str]; 4] =
-    [&["budget", "tokens"], &["budget", "money"], &["budget", "disk"], &["checkpoints"]];
+/// Fields that are kept, and have nothing to bound in this version: agents cannot ask models yet.
+const WITHOUT_EFFECT: [&[&str]; 2] = [&["budget", "tokens"], &["budget", "money"]];
 
 /// What a run is given.
 pub(crate) struct Given {

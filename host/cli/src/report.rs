@@ -7,7 +7,7 @@ use longhaul_core::entry::{ChangeKind, Entry, Record};
 use longhaul_core::id::{Name, RunId, TaskId};
 use longhaul_core::incident::{Decision, Incident};
 use longhaul_core::state::{RunState, TaskState};
-use longhaul_core::units::{Bytes, Fuel};
+use longhaul_core::units::{Bytes, Fuel, Money, Tokens};
 use longhaul_store::{EntryKind, Filter, Reader, RunInfo};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -45,6 +45,10 @@ pub(crate) struct RunReport {
     pub actions: u64,
     /// Computing.
     pub fuel: Fuel,
+    /// Tokens of language models.
+    pub tokens: Tokens,
+    /// What they cost.
+    pub money: Money,
     /// The most memory that one instance had.
     pub memory: Bytes,
     /// Host calls that were refused.
@@ -85,6 +89,10 @@ pub(crate) struct TaskRow {
     pub attempts: u32,
     /// Computing of all attempts.
     pub fuel: Fuel,
+    /// Tokens of language models.
+    pub tokens: Tokens,
+    /// What they cost.
+    pub money: Money,
     /// The most memory of an attempt.
     pub memory: Bytes,
     /// Time of all attempts.
@@ -176,6 +184,8 @@ impl RunReport {
                 .collect(),
             actions: s.actions,
             fuel: s.fuel,
+            tokens: s.tokens,
+            money: s.money,
             memory: s.memory,
             denials: s.denials,
             refusals: refusals.into_values().collect(),
@@ -223,6 +233,8 @@ impl Fold {
             }),
             Entry::AttemptEnded { usage, .. } => self.with(task, |row| {
                 row.fuel += usage.fuel;
+                row.tokens += usage.tokens;
+                row.money += usage.money;
                 row.memory = row.memory.max(usage.memory);
                 row.seconds += usage.time.as_secs_f64();
                 row.actions += usage.actions;
@@ -274,6 +286,8 @@ impl Fold {
             state: TaskState::Pending,
             attempts: 0,
             fuel: Fuel(0),
+            tokens: Tokens(0),
+            money: Money(0),
             memory: Bytes(0),
             seconds: 0.0,
             actions: 0,

@@ -27,6 +27,9 @@ impl RunReport {
             self.fuel,
             self.memory,
         ));
+        if self.tokens.0 > 0 || self.money.0 > 0 {
+            text.push_str(&format!("{} tokens · {} of money\n", self.tokens, self.money));
+        }
         self.write_tasks(&mut text);
         self.write_changes(&mut text);
         self.write_refusals(&mut text);

@@ -10,8 +10,9 @@ use crate::grant::Grant;
 use crate::id::{AttemptId, Name, RunId, TaskId};
 use crate::incident::{IncidentClass, Problem};
 use crate::recall::Recall;
+use crate::spend::Meter;
 use crate::stage::Stage;
-use crate::units::{Bytes, Fuel, Timestamp};
+use crate::units::{Bytes, Fuel, Money, Timestamp, Tokens};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::pin::Pin;
@@ -115,6 +116,8 @@ pub struct Job {
     pub recall: Arc<dyn Recall>,
     /// The tasks that it asks for.
     pub children: Arc<dyn Children>,
+    /// Told what models cost while it works.
+    pub meter: Arc<dyn Meter>,
     /// When the attempt began. A replayed one began when the first did.
     pub began: Timestamp,
     /// Where the guest's random numbers come from.
@@ -267,6 +270,22 @@ pub struct Usage {
     pub actions: u64,
     /// Actions that were refused.
     pub denials: u64,
+    /// Tokens of language models, read and written.
+    #[serde(default, skip_serializing_if = "is_none_of")]
+    pub tokens: Tokens,
+    /// What they cost.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub money: Money,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_none_of(tokens: &Tokens) -> bool {
+    tokens.0 == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_nothing(money: &Money) -> bool {
+    money.0 == 0
 }
 
 /// How an instance left off.

@@ -13,7 +13,7 @@ use crate::incident::{Decision, Incident, Problem};
 use crate::manifest::PluginKind;
 use crate::path::StagePath;
 use crate::state::{RunState, TaskState};
-use crate::units::{Fuel, Timestamp};
+use crate::units::{Bytes, Fuel, Money, Timestamp, Tokens};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -230,14 +230,31 @@ pub enum CheckpointReason {
     Demand,
 }
 
-/// What a run may use up, all its resumptions together.
+/// What a run may use up, all its resumptions together. When one part is used up the run stops cleanly and can be resumed
+/// after raising it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
     /// Time that it is under way.
     pub wall_time: Duration,
-    /// Computing; none for no bound.
+    /// Computing of all attempts; none for no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fuel: Option<Fuel>,
+    /// Tokens of language models, read and written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Tokens>,
+    /// What models cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub money: Option<Money>,
+    /// What the content of the state folder may take on disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<Bytes>,
+}
+
+impl Default for Budget {
+    /// 7 h 30 min of wall time, nothing else limited.
+    fn default() -> Self {
+        Self { wall_time: Duration::from_secs(27_000), fuel: None, tokens: None, money: None, disk: None }
+    }
 }
 
 /// A change of one path between two versions.
@@ -318,7 +335,6 @@ mod tests {
     use super::*;
     use crate::action::ActionResult;
     use crate::grant::Capability;
-    use crate::units::Bytes;
 
     #[test]
     fn an_entry_survives_its_text() {

@@ -18,6 +18,7 @@ pub mod incident;
 pub mod manifest;
 pub mod path;
 pub mod recall;
+pub mod spend;
 pub mod stage;
 pub mod state;
 pub mod units;

@@ -57,6 +57,14 @@ amount!(
     Fuel
 );
 amount!(
+    /// Tokens of language models, read and written.
+    Tokens
+);
+amount!(
+    /// An amount of money in millionths of the operator's currency.
+    Money
+);
+amount!(
     /// A number of bytes.
     Bytes
 );
@@ -121,6 +129,21 @@ pub fn parse_size(text: &str) -> Result<Bytes, UnitError> {
     scaled(text, UNITS).map(Bytes).ok_or_else(|| UnitError::new("size", text, "`300MB`, `64MiB` or `4096`"))
 }
 
+/// Reads an amount of money: a whole number, and at most six digits behind a point.
+///
+/// # Errors
+/// [`UnitError`] where it is something else.
+pub fn parse_money(text: &str) -> Result<Money, UnitError> {
+    let (whole, part) = text.trim().split_once('.').unwrap_or((text.trim(), "0"));
+    let digits = |text: &str| (1..=12).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let error = || UnitError::new("sum of money", text.trim(), "`12.50`");
+    if !digits(whole) || !digits(part) || part.len() > 6 {
+        return Err(error());
+    }
+    let read = |text: &str| text.parse::<u64>().map_err(|_| error());
+    Ok(Money(read(whole)? * 1_000_000 + read(&format!("{part:0<6}"))?))
+}
+
 /// Reads a span of time: parts of a whole number and `d`, `h`, `m`, `s` or `ms`, greatest first, as in `7h30m`.
 ///
 /// # Errors
@@ -176,6 +199,18 @@ impl fmt::Display for Bytes {
     }
 }
 
+impl fmt::Display for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Fuel(self.0).fmt(f)
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:02}", self.0 / 1_000_000, self.0 % 1_000_000 / 10_000)
+    }
+}
+
 impl fmt::Display for Fuel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
@@ -212,6 +247,16 @@ mod tests {
             ["", "30", "m", "30 m", "30m7h", "1.5h", "-3s", "30M", "1m1m", "99999999999999999999s", "1001d", "3ñ"]
         {
             assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn money() {
+        assert_eq!(parse_money("12.50"), Ok(Money(12_500_000)));
+        assert_eq!(parse_money("3"), Ok(Money(3_000_000)));
+        assert_eq!(parse_money("0.000001"), Ok(Money(1)));
+        for bad in ["", ".5", "1.", "-1", "1,5", "1.2345678", "1e3", "1234567890123", "12 EUR"] {
+            assert!(parse_money(bad).is_err(), "{bad}");
         }
     }
 

@@ -10,7 +10,8 @@ use crate::options::{Apply, ResumeOptions, RunOptions};
 use crate::orchestrator::{Book, Dispatcher, Outputs};
 use crate::ports::{PluginInfo, Ports};
 use crate::report::RunReport;
-use crate::shared::{Configured, FuelMeter, Head, InUse, Shared, Stop};
+use crate::shared::{Configured, Head, InUse, Shared, Stop};
+use crate::spending::{Spending, Used};
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Budget, Entry};
 use longhaul_core::grant::Permissions;
@@ -18,7 +19,7 @@ use longhaul_core::graph::Graph;
 use longhaul_core::id::{Name, RunId};
 use longhaul_core::manifest::PluginKind;
 use longhaul_core::state::{RunEvent, RunState};
-use longhaul_core::units::{Fuel, Timestamp};
+use longhaul_core::units::Timestamp;
 use longhaul_core::workflow::expr::{Scope, Template};
 use longhaul_core::workflow::model::Workflow;
 use serde_json::{Map, Value, json};
@@ -44,7 +45,7 @@ struct Start {
     /// The time of the last record.
     last: Timestamp,
     version: Digest,
-    fuel: Fuel,
+    used: Used,
     budget: Budget,
 }
 
@@ -81,8 +82,8 @@ impl Engine {
             active: Duration::ZERO,
             last: Timestamp(0),
             version: base,
-            fuel: Fuel(0),
-            budget: Budget { wall_time: workflow.budget.wall_time, fuel: workflow.budget.fuel },
+            used: Used::default(),
+            budget: workflow.budget,
         };
         let facts = start.facts(&workflow);
         let shared = Arc::new(self.share(start, &workflow, &facts)?);
@@ -107,7 +108,7 @@ impl Engine {
         // Nothing is done for a run that the record might not know.
         shared.ledger.flush().await.map_err(|error| halt(error.into()))?;
         let outputs = Outputs::new(&workflow, inputs, facts);
-        let wall_time = shared.wall_time;
+        let wall_time = shared.spending.budget().wall_time;
         let mut dispatcher = Dispatcher::new(shared, workflow, book, outputs);
         dispatcher.work(&control, base, wall_time).await.map_err(halt)?;
         dispatcher.finish(RunState::Running, base, started, apply).await.map_err(halt)
@@ -140,7 +141,7 @@ impl Engine {
             active: history.active,
             last: history.last,
             version: history.version,
-            fuel: history.fuel,
+            used: history.used,
             budget: budget.unwrap_or_else(|| history.budget(&workflow)),
         };
         let facts = start.facts(&workflow);
@@ -153,7 +154,7 @@ impl Engine {
         let known = std::mem::take(&mut history.tasks);
         let book = Book::restoring(&workflow, graph, shared.ledger.clone(), known).map_err(halt)?;
         let outputs = Outputs::new(&workflow, std::mem::take(&mut history.inputs), facts);
-        let wall_time = shared.wall_time.saturating_sub(history.active);
+        let wall_time = shared.spending.budget().wall_time.saturating_sub(history.active);
         let mut dispatcher = Dispatcher::new(shared.clone(), workflow, book, outputs);
         if control.is_to_end() {
             // What was under way is brought to where it was, and does nothing more.
@@ -207,8 +208,7 @@ impl Engine {
             head: Head::new(start.version),
             in_use: InUse::default(),
             board: Board::new(),
-            fuel: FuelMeter::new(start.budget.fuel, start.fuel),
-            wall_time: start.budget.wall_time,
+            spending: Spending::new(start.budget, start.used),
             deadlines: Deadlines::new(workflow, start.active),
             stop: Stop::new(),
         })

@@ -8,6 +8,7 @@ mod task;
 use crate::options::Apply;
 use crate::ports::{JournalError, Query, Records};
 use crate::report::TaskRow;
+use crate::spending::Used;
 
 use longhaul_core::children::Outbox;
 use longhaul_core::digest::Digest;
@@ -17,8 +18,9 @@ use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
 use longhaul_core::incident::Past;
 use longhaul_core::manifest::PluginKind;
 use longhaul_core::path::StagePath;
+use longhaul_core::spend::Spent;
 use longhaul_core::state::{RunState, TaskState};
-use longhaul_core::units::{Fuel, Timestamp};
+use longhaul_core::units::Timestamp;
 use longhaul_core::workflow::model::Workflow;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
@@ -50,7 +52,7 @@ pub struct History {
     /// How long it was under way, all resumptions together.
     pub(crate) active: Duration,
     pub(crate) budget: Option<Budget>,
-    pub(crate) fuel: Fuel,
+    pub(crate) used: Used,
     pub(crate) incidents: u64,
     applied: Option<Digest>,
     pub(crate) changes: BTreeMap<StagePath, ChangeKind>,
@@ -213,6 +215,8 @@ impl History {
             state: known.state,
             attempts: known.attempts,
             fuel: known.usage.fuel,
+            tokens: known.usage.tokens,
+            money: known.usage.money,
             memory: known.usage.memory,
             time: known.usage.time,
             problem: known.problem.clone(),
@@ -238,7 +242,7 @@ impl History {
 
     /// What the run may use up.
     pub fn budget(&self, workflow: &Workflow) -> Budget {
-        self.budget.unwrap_or(Budget { wall_time: workflow.budget.wall_time, fuel: workflow.budget.fuel })
+        self.budget.unwrap_or(workflow.budget)
     }
 
     /// The component that the run began with under this name; none where the record does not have it.
@@ -266,7 +270,7 @@ impl History {
             last: record.at,
             active: Duration::ZERO,
             budget: None,
-            fuel: Fuel(0),
+            used: Used::default(),
             incidents: 0,
             applied: None,
             changes: BTreeMap::new(),
@@ -344,7 +348,8 @@ impl History {
                 self.steps.push(Step::Changed(id, to));
             }
             Entry::AttemptEnded { result, usage } => {
-                self.fuel += usage.fuel;
+                self.used.fuel += usage.fuel;
+                self.used.spent = self.used.spent + Spent::of(&usage);
                 let number = attempt.ok_or_else(|| misfit(position, "it names no attempt"))?;
                 task.attempt_ended(AttemptId { task: id, number }, result, &usage);
             }

@@ -37,6 +37,7 @@ pub mod ports;
 mod recovery;
 mod report;
 mod shared;
+mod spending;
 mod transcript;
 
 pub use backtest::{Answer, Backtest, PastIncident};

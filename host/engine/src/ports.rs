@@ -102,6 +102,10 @@ pub trait Workspace: Send + Sync {
     /// [`ApplyFailed`]; the folder is then as it was.
     fn apply(&self, from: Digest, to: Digest) -> BoxFuture<'_, Result<Applied, ApplyFailed>>;
 
+    /// What the content takes, without looking: what the last [`collect`](Workspace::collect) left, and what commits added since.
+    /// Nothing of before is known until something was collected.
+    fn used(&self) -> Bytes;
+
     /// Removes content that none of these versions has, nor any version that other runs still need. No commit is under way
     /// meanwhile. Gives what the content takes that is left. Interrupted at any moment, it has removed some of what it may.
     ///

@@ -7,7 +7,7 @@ use longhaul_core::id::{Name, RunId, TaskId};
 use longhaul_core::incident::Problem;
 use longhaul_core::path::StagePath;
 use longhaul_core::state::{RunState, TaskState};
-use longhaul_core::units::{Bytes, Fuel};
+use longhaul_core::units::{Bytes, Fuel, Money, Tokens};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -36,6 +36,12 @@ pub struct RunReport {
     pub incidents: u64,
     /// Computing of all attempts that ended.
     pub fuel: Fuel,
+    /// Tokens of language models.
+    pub tokens: Tokens,
+    /// What they cost.
+    pub money: Money,
+    /// What the content of the state folder takes, as far as that is known.
+    pub disk: Bytes,
     /// The most linear memory that one attempt had at a time.
     pub memory: Bytes,
     /// Wall time.
@@ -55,6 +61,10 @@ pub struct TaskRow {
     pub attempts: u32,
     /// Computing of all of them.
     pub fuel: Fuel,
+    /// Tokens of language models.
+    pub tokens: Tokens,
+    /// What they cost.
+    pub money: Money,
     /// The most linear memory that one of them had at a time.
     pub memory: Bytes,
     /// Wall time of all of them.

@@ -1,19 +1,17 @@
-//! What all layers of one run share: its facts, its ports, the current version, the fuel left, the signal to stop.
+//! What all layers of one run share: its facts, its ports, the current version, what is spent, the signal to stop.
 
 use crate::board::Board;
 use crate::deadlines::Deadlines;
 use crate::executor::Grants;
 use crate::ledger::Ledger;
 use crate::ports::{PluginInfo, Ports};
+use crate::spending::{Part, Spending};
 use longhaul_core::digest::Digest;
 use longhaul_core::grant::Permissions;
 use longhaul_core::id::{Name, RunId};
-use longhaul_core::units::Fuel;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tokio::sync::{MutexGuard, watch};
 
 /// Facts and services of one run.
@@ -35,11 +33,16 @@ pub(crate) struct Shared {
     pub(crate) in_use: InUse,
     /// The tasks that were spawned.
     pub(crate) board: Board,
-    pub(crate) fuel: FuelMeter,
-    /// How long the run may be under way, all its resumptions together.
-    pub(crate) wall_time: Duration,
+    pub(crate) spending: Spending,
     pub(crate) deadlines: Deadlines,
     pub(crate) stop: Stop,
+}
+
+impl Shared {
+    /// The part of the run's budget that is used up, where one is.
+    pub(crate) fn exhausted(&self) -> Option<Part> {
+        self.spending.exhausted(self.ports.workspace.used())
+    }
 }
 
 /// A plugin with its configuration.
@@ -119,47 +122,6 @@ impl InUse {
 impl Drop for Hold<'_> {
     fn drop(&mut self) {
         self.0.give_back(self.1);
-    }
-}
-
-/// The fuel that the run's attempts used, of what its budget gives.
-///
-/// An attempt gets at most what is left when it begins, so attempts side by side can pass the budget together by what
-/// the others of them use meanwhile; none begins after that.
-pub(crate) struct FuelMeter {
-    budget: Option<Fuel>,
-    used: AtomicU64,
-}
-
-impl FuelMeter {
-    pub(crate) fn new(budget: Option<Fuel>, used: Fuel) -> Self {
-        Self { budget, used: AtomicU64::new(used.0) }
-    }
-
-    pub(crate) fn budget(&self) -> Option<Fuel> {
-        self.budget
-    }
-
-    pub(crate) fn charge(&self, fuel: Fuel) {
-        // The closure always gives a value, so there is no error to look at.
-        let _ = self.used.fetch_update(Relaxed, Relaxed, |used| Some(used.saturating_add(fuel.0)));
-    }
-
-    pub(crate) fn used(&self) -> Fuel {
-        Fuel(self.used.load(Relaxed))
-    }
-
-    /// `limit`, or what is left of the budget where that is less.
-    pub(crate) fn at_most(&self, limit: Fuel) -> Fuel {
-        self.left().map_or(limit, |left| left.min(limit))
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.left() == Some(Fuel(0))
-    }
-
-    fn left(&self) -> Option<Fuel> {
-        self.budget.map(|budget| Fuel(budget.0.saturating_sub(self.used().0)))
     }
 }
 

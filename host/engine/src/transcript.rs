@@ -224,7 +224,7 @@ fn is_of_try(record: &Record) -> bool {
     record.attempt.is_some() && !matches!(record.entry, Entry::AttemptSuspended { .. })
 }
 
-/// Whether a replayed entry is the recorded one. Time and memory are the machine's; everything else is the guest's.
+/// Whether a replayed entry is the recorded one. Time and memory are the machine's, prices the operator's; everything else is the guest's.
 fn is_same(recorded: &Entry, now: &Entry) -> bool {
     match (recorded, now) {
         (
@@ -235,8 +235,8 @@ fn is_same(recorded: &Entry, now: &Entry) -> bool {
     }
 }
 
-fn exact(usage: &Usage) -> (u64, u64, u64) {
-    (usage.fuel.0, usage.actions, usage.denials)
+fn exact(usage: &Usage) -> (u64, u64, u64, u64) {
+    (usage.fuel.0, usage.actions, usage.denials, usage.tokens.0)
 }
 
 fn shown(entry: &Entry) -> String {

@@ -96,7 +96,7 @@ pub(crate) async fn run_to_end<T>(
     };
     let (actions, denials) = audit.counts();
     let result = result.map_err(|problem| crate::failure::with_denials(problem, &audit.denials()));
-    Finish::Ended(result, Usage { fuel, memory, time: began.elapsed(), actions, denials })
+    Finish::Ended(result, Usage { fuel, memory, time: began.elapsed(), actions, denials, ..Usage::default() })
 }
 
 /// How an instance left off.

@@ -7,7 +7,7 @@ use longhaul_core::counts::TaskCounts;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Entry, Record};
 use longhaul_core::state::{RunState, TaskState};
-use longhaul_core::units::{Bytes, Fuel, Timestamp};
+use longhaul_core::units::{Bytes, Fuel, Money, Timestamp, Tokens};
 use serde::{Deserialize, Serialize};
 
 /// A run in a few numbers.
@@ -38,6 +38,10 @@ pub struct Summary {
     pub incidents: u64,
     /// Computing of all ended attempts.
     pub fuel: Fuel,
+    /// Tokens of language models, of all ended attempts.
+    pub tokens: Tokens,
+    /// What they cost.
+    pub money: Money,
     /// The most linear memory of any ended attempt.
     pub memory: Bytes,
     /// Changes of paths in all commits.
@@ -66,6 +70,8 @@ impl Summary {
             }
             Entry::AttemptEnded { usage, .. } => {
                 self.fuel += usage.fuel;
+                self.tokens += usage.tokens;
+                self.money += usage.money;
                 self.memory = self.memory.max(usage.memory);
             }
             Entry::Committed { version, changes, .. } => {

@@ -153,6 +153,10 @@ impl longhaul_engine::ports::Workspace for WorkspacePort {
         })
     }
 
+    fn used(&self) -> Bytes {
+        Bytes(self.workspace.used())
+    }
+
     fn collect(&self, keep: Vec<Digest>) -> BoxFuture<'_, Result<Bytes, WorkspaceError>> {
         let (workspace, others) = (Arc::clone(&self.workspace), Arc::clone(&self.others));
         let (state, own, place) = (self.state.clone(), self.own.get().cloned(), self.place);

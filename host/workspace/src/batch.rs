@@ -11,6 +11,7 @@ use cap_std::fs::{Dir, File};
 use longhaul_core::digest::Digest;
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read, Seek, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Files up to this size are read at once, so that known content costs no write at all.
@@ -30,12 +31,14 @@ enum Pending {
 pub struct Batch<'a> {
     objects: &'a Objects,
     pending: Mutex<HashMap<Digest, Pending>>,
+    /// The bytes of what is pending.
+    bytes: AtomicU64,
 }
 
 impl<'a> Batch<'a> {
     /// One with nothing in it.
     pub(crate) fn new(objects: &'a Objects) -> Self {
-        Self { objects, pending: Mutex::new(HashMap::new()) }
+        Self { objects, pending: Mutex::new(HashMap::new()), bytes: AtomicU64::new(0) }
     }
 }
 
@@ -49,7 +52,7 @@ impl Batch<'_> {
         if !self.has(digest)? {
             let (name, mut file) = self.objects.temporary()?;
             let written = file.write_all(bytes).map_err(ObjectError::io("write content"));
-            self.keep(digest, Pending::Temporary(name));
+            self.keep(digest, Pending::Temporary(name), bytes.len() as u64);
             written?;
         }
         Ok(digest)
@@ -78,7 +81,7 @@ impl Batch<'_> {
                 if self.has(digest)? {
                     let _ = self.objects.tmp.remove_file(&name);
                 } else {
-                    self.keep(digest, Pending::Temporary(name));
+                    self.keep(digest, Pending::Temporary(name), size);
                 }
                 Ok((digest, size))
             }
@@ -98,7 +101,7 @@ impl Batch<'_> {
         let (digest, size) =
             copy_hashing(&mut file, &mut io::sink()).map_err(ObjectError::io("read a file of a stage"))?;
         if !self.has(digest)? {
-            self.keep(digest, Pending::Elsewhere(Arc::clone(dir), name.to_owned()));
+            self.keep(digest, Pending::Elsewhere(Arc::clone(dir), name.to_owned()), size);
         }
         Ok((digest, size))
     }
@@ -123,6 +126,9 @@ impl Batch<'_> {
         let outcome = self.publish_all(&mut pending);
         // What is left after an error is taken away when the batch is dropped.
         *self.lock() = pending;
+        if outcome.is_ok() {
+            self.objects.grew(self.bytes.load(Ordering::Relaxed));
+        }
         outcome
     }
 
@@ -185,8 +191,11 @@ impl Batch<'_> {
         Ok(self.lock().contains_key(&digest) || self.objects.contains(digest)?)
     }
 
-    fn keep(&self, digest: Digest, place: Pending) {
+    fn keep(&self, digest: Digest, place: Pending, bytes: u64) {
         let replaced = self.lock().insert(digest, place);
+        if replaced.is_none() {
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
         if let Some(Pending::Temporary(name)) = replaced {
             let _ = self.objects.tmp.remove_file(name);
         }

@@ -20,6 +20,11 @@ pub struct Collected {
 }
 
 impl Workspace {
+    /// The bytes that the content takes, as far as that is known: see [`Objects::used`](crate::object::Objects::used).
+    pub fn used(&self) -> u64 {
+        self.objects.used()
+    }
+
     /// Removes content that none of these versions has. No import and no commit may be under way meanwhile: their content is
     /// in no version yet.
     ///
@@ -50,6 +55,7 @@ impl Workspace {
                 }
             }
         }
+        self.objects.measured(collected.bytes);
         Ok(collected)
     }
 }

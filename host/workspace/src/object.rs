@@ -59,6 +59,8 @@ pub struct Objects {
     /// Where content is on its way.
     pub(crate) tmp: Dir,
     next: AtomicU64,
+    /// What the content takes, as far as that is known: see [`Objects::used`].
+    used: AtomicU64,
     /// Cleared when the disk turns out not to share extents between files.
     reflinks: AtomicBool,
 }
@@ -71,7 +73,23 @@ impl Objects {
     pub fn open(state: &Dir) -> Result<Self, ObjectError> {
         let dir = subfolder(state, "objects").map_err(ObjectError::io("open the folder `objects`"))?;
         let tmp = emptied(state, "tmp").map_err(ObjectError::io("empty the folder `tmp`"))?;
-        Ok(Self { dir, tmp, next: AtomicU64::new(0), reflinks: AtomicBool::new(true) })
+        Ok(Self { dir, tmp, next: AtomicU64::new(0), used: AtomicU64::new(0), reflinks: AtomicBool::new(true) })
+    }
+
+    /// The bytes that the content takes, without looking: those that the last collection left, and those that were added since.
+    /// What was there before the store was opened is not known until something was collected.
+    pub fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Content of this many bytes was added.
+    pub(crate) fn grew(&self, bytes: u64) {
+        self.used.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// This is what the content takes.
+    pub(crate) fn measured(&self, bytes: u64) {
+        self.used.store(bytes, Ordering::Relaxed);
     }
 
     /// The folder `objects` itself.

@@ -375,9 +375,12 @@ fn what_no_version_needs_is_collected_and_read_again_where_it_comes_back() {
     write(&stage, "a", "other");
     let second = fixture.workspace.commit(&stage, first).unwrap().version;
     drop(stage);
+    let added = fixture.workspace.used();
     let all = fixture.workspace.collect(&[first, second]).unwrap();
     assert_eq!((all.removed, all.left), (0, 6), "three files, two roots and one folder");
+    assert_eq!((added, fixture.workspace.used()), (all.bytes, all.bytes));
     let one = fixture.workspace.collect(&[second]).unwrap();
+    assert_eq!(fixture.workspace.used(), one.bytes, "what is known without looking is what was found");
     assert_eq!((one.removed, one.left), (2, 4), "the old file and the old root");
     assert_eq!(fixture.workspace.read_file(second, &p("d/b")).unwrap(), b"2");
     // The folder is unchanged since it was read, and what it holds is in the store again all the same.

@@ -7,7 +7,9 @@ use crate::state::{self, Place, resolve};
 use crate::wiring::Source;
 use longhaul_core::entry::Budget;
 use longhaul_core::id::RunId;
-use longhaul_core::units::{Fuel, UnitError, parse_count, parse_duration};
+use longhaul_core::units::{
+    Bytes, Fuel, Money, Tokens, UnitError, parse_count, parse_duration, parse_money, parse_size,
+};
 use longhaul_engine::{History, ResumeOptions, RunControl};
 use longhaul_wiring::RecordsPort;
 use std::process::ExitCode;
@@ -31,6 +33,15 @@ pub(crate) struct Args {
     /// Raise the budget of fuel, all resumptions together
     #[arg(long, value_name = "COUNT", value_parser = fuel)]
     fuel: Option<Fuel>,
+    /// Raise the budget of tokens, all resumptions together
+    #[arg(long, value_name = "COUNT", value_parser = tokens)]
+    tokens: Option<Tokens>,
+    /// Raise the budget of money, all resumptions together
+    #[arg(long, value_name = "AMOUNT", value_parser = money)]
+    money: Option<Money>,
+    /// Raise the budget of disk space
+    #[arg(long, value_name = "SIZE", value_parser = disk)]
+    disk: Option<Bytes>,
     #[command(flatten)]
     manner: Manner,
 }
@@ -43,20 +54,56 @@ fn fuel(text: &str) -> Result<Fuel, UnitError> {
     parse_count(text).map(Fuel)
 }
 
+fn tokens(text: &str) -> Result<Tokens, UnitError> {
+    parse_count(text).map(Tokens)
+}
+
+fn money(text: &str) -> Result<Money, UnitError> {
+    parse_money(text)
+}
+
+fn disk(text: &str) -> Result<Bytes, UnitError> {
+    parse_size(text)
+}
+
 pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
-    let carry = Carry { wall_time: args.wall_time, fuel: args.fuel, control: RunControl::default() };
+    let Args { wall_time, fuel, tokens, money, disk, .. } = args;
+    let raise = Raise { wall_time: *wall_time, fuel: *fuel, tokens: *tokens, money: *money, disk: *disk };
+    let carry = Carry { raise, control: RunControl::default() };
     go_on(place, &args.run, &args.manner, carry)
 }
 
 /// How a run goes on.
 #[derive(Default)]
 pub(super) struct Carry {
-    /// Another budget of wall time.
-    pub(super) wall_time: Option<Duration>,
-    /// Another budget of fuel.
-    pub(super) fuel: Option<Fuel>,
+    /// What of its budget is another now.
+    pub(super) raise: Raise,
     /// What it is told.
     pub(super) control: RunControl,
+}
+
+/// The parts of a budget that are given anew.
+#[derive(Clone, Copy, Default, PartialEq)]
+pub(super) struct Raise {
+    wall_time: Option<Duration>,
+    fuel: Option<Fuel>,
+    tokens: Option<Tokens>,
+    money: Option<Money>,
+    disk: Option<Bytes>,
+}
+
+impl Raise {
+    /// The budget with what is given; none where nothing is.
+    fn of(self, now: Budget) -> Option<Budget> {
+        let Self { wall_time, fuel, tokens, money, disk } = self;
+        (self != Self::default()).then(|| Budget {
+            wall_time: wall_time.unwrap_or(now.wall_time),
+            fuel: fuel.or(now.fuel),
+            tokens: tokens.or(now.tokens),
+            money: money.or(now.money),
+            disk: disk.or(now.disk),
+        })
+    }
 }
 
 /// Goes on with a run, with another budget where one is given.
@@ -64,7 +111,7 @@ pub(super) fn go_on(
     place: &Place,
     run: &str,
     manner: &Manner,
-    Carry { wall_time, fuel, control }: Carry,
+    Carry { raise, control }: Carry,
 ) -> Result<ExitCode, Failure> {
     let folder = place.find()?;
     let run = resolve(&place.reader()?, run)?;
@@ -73,10 +120,7 @@ pub(super) fn go_on(
         let lock = state::lock(&folder, "longhaul resume")?;
         let history = read(place, &run)?;
         let given = Given::recorded(&history)?;
-        let budget = (wall_time.is_some() || fuel.is_some()).then(|| {
-            let Budget { wall_time: now, fuel: of } = history.budget(&given.workflow);
-            Budget { wall_time: wall_time.unwrap_or(now), fuel: fuel.or(of) }
-        });
+        let budget = raise.of(history.budget(&given.workflow));
         let source = Source::Kept { state: &folder, history: &history };
         let session = Session::open(given, &folder, source, manner).await?;
         let entered = session.enter(&root, lock)?;

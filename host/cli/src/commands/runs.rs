@@ -93,6 +93,8 @@ pub(crate) fn row_json(info: &RunInfo, active: Option<&RunId>) -> serde_json::Va
         "attempts": s.attempts,
         "actions": s.actions,
         "fuel": s.fuel,
+        "tokens": s.tokens,
+        "money": s.money,
         "memory": s.memory,
         "denials": s.denials,
         "incidents": s.incidents,

@@ -43,6 +43,8 @@ impl Came {
             "changes": report.changes.len(),
             "actions": s.actions,
             "fuel": s.fuel,
+            "tokens": s.tokens,
+            "money": s.money,
             "memory": s.memory,
             "denials": s.denials,
             "incidents": s.incidents,

@@ -15,6 +15,7 @@ use super::{mentions, near, tasks};
 use crate::grant::Permissions;
 use crate::id::Name;
 use crate::path::StagePath;
+use crate::units::{Fuel, Tokens};
 use indexmap::IndexMap;
 use serde_json::Value;
 use std::cell::OnceCell;
@@ -276,8 +277,8 @@ impl Checker<'_> {
         if let Some(text) = &raw.wall_time {
             budget.wall_time = self.duration(at!["budget", "wall_time"], text).unwrap_or(budget.wall_time);
         }
-        budget.tokens = self.count(at!["budget", "tokens"], raw.tokens.as_ref());
-        budget.fuel = self.count(at!["budget", "fuel"], raw.fuel.as_ref()).map(crate::units::Fuel);
+        budget.tokens = self.count(at!["budget", "tokens"], raw.tokens.as_ref()).map(Tokens);
+        budget.fuel = self.count(at!["budget", "fuel"], raw.fuel.as_ref()).map(Fuel);
         budget.disk = self.size(at!["budget", "disk"], raw.disk.as_ref());
         budget.money = self.money(at!["budget", "money"], raw.money.as_ref());
         budget

@@ -4,12 +4,15 @@
 //! graph has no cycle, its expressions parse and mention only what is there, and each task carries the limits and
 //! permissions that really hold for it.
 
+pub use crate::entry::Budget;
+pub use crate::units::Money;
+
 use super::expr::{EvaluationError, Expression, Scope, Template};
 use crate::attempt::Limits;
 use crate::grant::Permissions;
 use crate::id::Name;
 use crate::path::StagePath;
-use crate::units::{Bytes, Fuel};
+use crate::units::Bytes;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -72,39 +75,6 @@ impl InputSpec {
             },
             Some(_) => serde_json::from_str(text).unwrap_or_else(|_| as_text()),
         }
-    }
-}
-
-/// What a run may use up. When one part is used up the run stops cleanly and can be resumed after raising it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Budget {
-    /// Wall time.
-    pub wall_time: Duration,
-    /// Tokens of language models, read and written.
-    pub tokens: Option<u64>,
-    /// What models cost.
-    pub money: Option<Money>,
-    /// Computing of all attempts.
-    pub fuel: Option<Fuel>,
-    /// Bytes that the run's state may take on disk.
-    pub disk: Option<Bytes>,
-}
-
-impl Default for Budget {
-    /// 7 h 30 min of wall time, nothing else limited.
-    fn default() -> Self {
-        Self { wall_time: Duration::from_secs(27_000), tokens: None, money: None, fuel: None, disk: None }
-    }
-}
-
-/// An amount of money in millionths of the operator's currency.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Money(pub u64);
-
-impl fmt::Display for Money {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:02}", self.0 / 1_000_000, self.0 % 1_000_000 / 10_000)
     }
 }
 

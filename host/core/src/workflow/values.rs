@@ -1,11 +1,10 @@
 //! Checks of single values: durations, sizes, limits, permissions.
 
 use super::check::{Checker, at};
-use super::model::Money;
 use super::raw::{Quantity, RawLimits, RawPermissions};
 use crate::attempt::{Limits, MAX_TABLE_ELEMENTS};
 use crate::grant::{self, FsPermissions, Permissions};
-use crate::units::{Bytes, Fuel, parse_count, parse_duration, parse_size};
+use crate::units::{Bytes, Fuel, Money, parse_count, parse_duration, parse_money, parse_size};
 use std::time::Duration;
 
 impl Checker<'_> {
@@ -34,18 +33,9 @@ impl Checker<'_> {
         parse_size(&text?.0).map_err(|error| self.text_error(path, 0, &error.to_string())).ok()
     }
 
-    /// An amount of money: a whole number, and at most six digits behind a point.
+    /// An amount of money.
     pub(super) fn money(&mut self, path: &[String], text: Option<&Quantity>) -> Option<Money> {
-        let text = text?.0.trim();
-        let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
-        let digits = |text: &str| (1..=12).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-        if !digits(whole) || !digits(part) || part.len() > 6 {
-            let shown: String = text.chars().take(80).collect();
-            self.error(path, format!("`{shown}` is not an amount of money"), "write it like `12.50`");
-            return None;
-        }
-        let millionths = whole.parse::<u64>().ok()? * 1_000_000 + format!("{part:0<6}").parse::<u64>().ok()?;
-        Some(Money(millionths))
+        parse_money(&text?.0).map_err(|error| self.text_error(path, 0, &error.to_string())).ok()
     }
 
     /// A span of time that is not too short to mean anything.

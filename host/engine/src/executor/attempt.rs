@@ -317,7 +317,7 @@ impl Try<'_> {
     fn limits(&self, before: Option<Before>) -> Limits {
         before.map(|before| before.limits).unwrap_or_else(|| {
             let limits = self.work.limits.clone();
-            Limits { fuel: self.shared.fuel.at_most(limits.fuel), ..limits }
+            Limits { fuel: self.shared.spending.fuel_at_most(limits.fuel), ..limits }
         })
     }
 
@@ -350,6 +350,8 @@ impl Try<'_> {
         let Some(usage) = usage else { return };
         let sum = &mut self.used.usage;
         sum.fuel += usage.fuel;
+        sum.tokens += usage.tokens;
+        sum.money += usage.money;
         sum.memory = sum.memory.max(usage.memory);
         sum.time = sum.time.saturating_add(usage.time);
         sum.actions = sum.actions.saturating_add(usage.actions);

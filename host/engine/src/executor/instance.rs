@@ -115,7 +115,7 @@ impl Started<'_> {
     ) -> Result<Left, Fault> {
         let Instance { shared, transcript, attempt, agent, limits, deadline, input, state, stop, .. } = self.instance;
         let time = limits.time;
-        let watch = Watch::new(shared, transcript, &limits, deadline);
+        let watch = Watch::new(shared, transcript, &attempt, &limits, deadline);
         let job = Job {
             task: TaskInput {
                 run: shared.run.clone(),
@@ -135,6 +135,7 @@ impl Started<'_> {
             committer,
             recall: watch.clone(),
             children,
+            meter: watch.clone(),
             began: self.noted.at,
             seed: Digest::of(format!("{}/{attempt}", shared.seed).as_bytes()),
         };
@@ -168,10 +169,15 @@ impl Started<'_> {
             }
             Some(Ran::Ended(report)) => report,
         };
+        // A judge's problem is what it says of the work of another.
+        let result = match self.instance.judges {
+            None => result.map_err(|problem| blamed(shared, &attempt, &usage, problem)),
+            Some(_) => result,
+        };
         let noted = transcript.note(attempt.number, Entry::AttemptEnded { result: result.clone(), usage })?;
         // What was used before the run was resumed has been counted.
         let usage = noted.is_new().then_some(usage);
-        shared.fuel.charge(usage.unwrap_or_default().fuel);
+        shared.spending.ended(&attempt, usage.as_ref());
         Ok(Left::Ended(result, usage))
     }
 
@@ -180,6 +186,17 @@ impl Started<'_> {
         let ended = Entry::AttemptEnded { result: Err(problem.clone()), usage: Usage::default() };
         self.instance.transcript.note(self.instance.attempt.number, ended).map(drop)
     }
+}
+
+/// The problem of an attempt that ended with this usage; where the run's budget is to blame it says so.
+fn blamed(shared: &Shared, attempt: &AttemptId, usage: &Usage, mut problem: Problem) -> Problem {
+    if problem.class == IncidentClass::Exhausted
+        && let Some(part) = shared.spending.exhausted_by(attempt, usage)
+        && let Some(evidence) = problem.evidence.as_object_mut()
+    {
+        evidence.insert("budget".to_owned(), part.as_str().into());
+    }
+    problem
 }
 
 /// How an instance left off.

@@ -1,4 +1,5 @@
-//! Watches an instance for what its own limits do not see: that nothing happens any more, and that its task's deadline passes.
+//! Watches an instance for what its own limits do not see: that nothing happens any more, that its task's deadline passes, that
+//! the run's budget is used up while it spends.
 //!
 //! Signs of life are counted, not timed: a clock that jumps makes nobody stall. A replay is not ended before it is where the
 //! attempt was, because what it then does is in the record already.
@@ -7,8 +8,10 @@ use crate::deadlines::missed;
 use crate::shared::Shared;
 use crate::transcript::Transcript;
 use longhaul_core::attempt::Limits;
+use longhaul_core::id::AttemptId;
 use longhaul_core::incident::{IncidentClass, Problem};
 use longhaul_core::recall::Recall;
+use longhaul_core::spend::{Meter, Spent};
 use longhaul_core::units::show_duration;
 use serde_json::json;
 use std::pin::Pin;
@@ -24,6 +27,7 @@ const REPLAY: Duration = Duration::from_millis(50);
 pub(super) struct Watch {
     shared: Arc<Shared>,
     transcript: Arc<Transcript>,
+    attempt: AttemptId,
     /// How long it may be silent, and what that is with one host call under way.
     stall: Option<(Duration, Duration)>,
     deadline: Option<Duration>,
@@ -34,6 +38,7 @@ impl Watch {
     pub(super) fn new(
         shared: &Arc<Shared>,
         transcript: &Arc<Transcript>,
+        attempt: &AttemptId,
         limits: &Limits,
         deadline: Option<Duration>,
     ) -> Arc<Self> {
@@ -41,7 +46,8 @@ impl Watch {
         let stall = limits.stall.map(|stall| (stall, stall.saturating_add(limits.call_time)));
         // A limit that comes later than that on the whole attempt has nothing to say.
         let stall = stall.filter(|(_, silence)| *silence < limits.time);
-        Arc::new(Self { shared: Arc::clone(shared), transcript: Arc::clone(transcript), stall, deadline })
+        let (shared, transcript, attempt) = (Arc::clone(shared), Arc::clone(transcript), attempt.clone());
+        Arc::new(Self { shared, transcript, attempt, stall, deadline })
     }
 
     async fn deadline(&self) -> Problem {
@@ -51,6 +57,15 @@ impl Watch {
             self.shared.ports.time.sleep(REPLAY).await;
         }
         missed(span)
+    }
+
+    /// It goes on spending, and there is nothing left of the run's budget.
+    async fn overspent(&self) -> Problem {
+        let part = self.shared.spending.overspent(&self.attempt).await;
+        while !self.transcript.is_live() {
+            self.shared.ports.time.sleep(REPLAY).await;
+        }
+        part.problem(&self.shared.spending.budget())
     }
 
     async fn stalled(&self) -> Problem {
@@ -82,8 +97,15 @@ impl Recall for Watch {
             tokio::select! {
                 biased;
                 problem = self.deadline() => problem,
+                problem = self.overspent() => problem,
                 problem = self.stalled() => problem,
             }
         })
+    }
+}
+
+impl Meter for Watch {
+    fn so_far(&self, spent: Spent) {
+        self.shared.spending.so_far(&self.attempt, spent);
     }
 }

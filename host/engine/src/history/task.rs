@@ -158,6 +158,8 @@ impl TaskHistory {
 
     pub(super) fn attempt_ended(&mut self, attempt: AttemptId, result: Result<Outcome, Problem>, usage: &Usage) {
         self.usage.fuel += usage.fuel;
+        self.usage.tokens += usage.tokens;
+        self.usage.money += usage.money;
         self.usage.memory = self.usage.memory.max(usage.memory);
         self.usage.time = self.usage.time.saturating_add(usage.time);
         if self.judging {

@@ -2,7 +2,7 @@
 
 use super::book::Facts;
 use super::dispatcher::Dispatcher;
-use super::events::{Budget, Ending, Event};
+use super::events::{Ending, Event};
 use crate::error::Halt;
 use crate::executor::{Work, execute};
 use crate::shared::Stop;
@@ -54,8 +54,8 @@ impl Dispatcher {
         if let Some(span) = self.is_overdue(task)? {
             return self.miss(task, span);
         }
-        if self.shared.fuel.is_empty() {
-            self.end(Ending::Exhaust(Budget::Fuel));
+        if let Some(part) = self.shared.exhausted() {
+            self.run_out(part);
             return self.book.put_back(task);
         }
         let workflow = self.workflow.clone();

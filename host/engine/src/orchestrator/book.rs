@@ -231,6 +231,8 @@ impl Book {
                 state,
                 attempts: facts.used.attempts,
                 fuel: facts.used.usage.fuel,
+                tokens: facts.used.usage.tokens,
+                money: facts.used.usage.money,
                 memory: facts.used.usage.memory,
                 time: facts.used.usage.time,
                 problem: facts.used.problem,
@@ -326,6 +328,8 @@ impl Facts {
         let Used { attempts, usage, .. } = &mut self.used;
         *attempts = attempts.saturating_add(ended.attempts);
         usage.fuel += ended.usage.fuel;
+        usage.tokens += ended.usage.tokens;
+        usage.money += ended.usage.money;
         usage.memory = usage.memory.max(ended.usage.memory);
         usage.time = usage.time.saturating_add(ended.usage.time);
     }

@@ -2,7 +2,7 @@
 
 use super::book::Book;
 use super::checkpoints::Checkpoints;
-use super::events::{Budget, Ending, Event};
+use super::events::{Ending, Event};
 use super::outputs::Outputs;
 use super::slots::Slots;
 use super::waits::Waits;
@@ -13,12 +13,13 @@ use crate::ports::JournalError;
 use crate::recovery::{Again, Case, Verdict, recover};
 use crate::report::merge;
 use crate::shared::{Shared, Stop};
+use crate::spending::Part;
 use longhaul_core::children::Outbox;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{ChangeKind, CheckpointReason, Entry};
 use longhaul_core::graph::{Next, TaskChange};
 use longhaul_core::id::{AttemptId, Name, TaskId};
-use longhaul_core::incident::{Incident, IncidentClass, Past, Problem};
+use longhaul_core::incident::{Incident, Past, Problem};
 use longhaul_core::path::StagePath;
 use longhaul_core::state::{TaskEvent, TaskState};
 use longhaul_core::workflow::model::Workflow;
@@ -50,6 +51,8 @@ pub(crate) struct Dispatcher {
     pub(super) ending: Option<Ending>,
     /// Tasks whose deadline has passed, to be failed where they have not begun.
     pub(super) overdue: VecDeque<TaskId>,
+    /// Whether old content has to be collected before anything begins.
+    pub(super) is_full: bool,
     pub(super) incidents: u64,
     pub(super) changes: BTreeMap<StagePath, ChangeKind>,
 }
@@ -70,6 +73,7 @@ impl Dispatcher {
             flight: JoinSet::new(),
             no_more: Arc::new(Stop::new()),
             ending: None,
+            is_full: false,
             incidents: 0,
             changes: BTreeMap::new(),
         }
@@ -95,8 +99,16 @@ impl Dispatcher {
         let every = self.workflow.checkpoints.every;
         let mut interval = shared.ports.time.sleep(every);
         let mut deadline = self.next_deadline();
+        if shared.spending.budget().disk.is_some() {
+            // From here on it is known what the content takes.
+            self.collect(base).await?;
+        }
         loop {
             self.begin_what_can()?;
+            if std::mem::take(&mut self.is_full) {
+                self.make_room(base).await?;
+                continue;
+            }
             if self.flight.is_empty() {
                 return Ok(());
             }
@@ -115,7 +127,7 @@ impl Dispatcher {
                 }
                 () = &mut time_is_up, if may_run_out => {
                     may_run_out = false;
-                    self.end(Ending::Exhaust(Budget::WallTime));
+                    self.end(Ending::Exhaust(Part::WallTime));
                 }
                 span = &mut deadline => {
                     self.deadline_passed(span);
@@ -134,7 +146,7 @@ impl Dispatcher {
 
     fn begin_what_can(&mut self) -> Result<(), Halt> {
         self.fail_overdue()?;
-        while self.ending.is_none() && self.slots.any() {
+        while self.ending.is_none() && !self.is_full && self.slots.any() {
             let slots = &self.slots;
             match self.book.next(|agent| slots.admit(agent)) {
                 Some(Next::Expand(task)) => self.expand(&task)?,
@@ -192,17 +204,7 @@ impl Dispatcher {
                 self.apply(task, TaskEvent::Complete, Some(output))?;
                 if committed { self.checkpoint(CheckpointReason::Commit) } else { Ok(()) }
             }
-            TryEnding::Failed(_, problem)
-                if problem.class == IncidentClass::Exhausted && self.shared.fuel.is_empty() =>
-            {
-                // Not the task's failure: with a larger budget it goes on.
-                self.release(&agent)?;
-                self.apply(task, TaskEvent::Fail, None)?;
-                self.apply(task, TaskEvent::Retry, None)?;
-                self.end(Ending::Exhaust(Budget::Fuel));
-                Ok(())
-            }
-            TryEnding::Failed(attempt, problem) => self.fail(task, attempt, problem),
+            TryEnding::Failed(attempt, problem) => self.failed(task, attempt, problem),
             TryEnding::Suspended(wait) => {
                 let facts = self.book.facts(task)?;
                 facts.suspended = Some(ended.script);

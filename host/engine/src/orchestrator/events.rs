@@ -2,6 +2,7 @@
 
 use crate::executor::Ended;
 use crate::recovery::Verdict;
+use crate::spending::Part;
 use longhaul_core::id::TaskId;
 use longhaul_core::incident::Past;
 
@@ -28,25 +29,17 @@ pub(super) enum Ending {
     /// A person has to look.
     Escalate(String),
     /// A budget is used up.
-    Exhaust(Budget),
+    Exhaust(Part),
     /// The operator paused the run.
     Pause,
     /// The operator cancelled the run.
     Cancel,
 }
 
-/// A part of the budget.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Budget {
-    /// Computing. What is under way goes on to its own limit.
-    Fuel,
-    /// Wall time. What is under way is dropped.
-    WallTime,
-}
-
 impl Ending {
-    /// Whether what is under way is dropped, not waited for.
+    /// Whether what is under way is dropped, not waited for. Where another part of the budget than time is used up, it goes on to
+    /// its own limit.
     pub(super) fn interrupts(&self) -> bool {
-        matches!(self, Ending::Cancel | Ending::Pause | Ending::Exhaust(Budget::WallTime))
+        matches!(self, Ending::Cancel | Ending::Pause | Ending::Exhaust(Part::WallTime))
     }
 }

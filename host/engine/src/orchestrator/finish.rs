@@ -1,7 +1,7 @@
 //! How a run comes to its end: is the objective met, what becomes of the result, what is reported.
 
 use super::dispatcher::Dispatcher;
-use super::events::{Budget, Ending};
+use super::events::Ending;
 use crate::error::Halt;
 use crate::options::Apply;
 use crate::ports::Applied;
@@ -9,7 +9,7 @@ use crate::report::RunReport;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::Entry;
 use longhaul_core::state::{RunEvent, RunState};
-use longhaul_core::units::{Timestamp, show_duration};
+use longhaul_core::units::Timestamp;
 
 /// A run on its last steps.
 struct Closing {
@@ -51,20 +51,7 @@ impl Dispatcher {
             }
             Some(Ending::Pause) => (RunEvent::Pause, "paused by the operator; `longhaul resume` goes on".to_owned()),
             Some(Ending::Escalate(reason)) => (RunEvent::Escalate, reason),
-            Some(Ending::Exhaust(Budget::Fuel)) => {
-                let fuel = self.shared.fuel.budget().unwrap_or_default();
-                (
-                    RunEvent::Exhaust,
-                    format!("the budget of {fuel} units of fuel is used up; raise `budget.fuel` to go on"),
-                )
-            }
-            Some(Ending::Exhaust(Budget::WallTime)) => {
-                let span = show_duration(self.shared.wall_time);
-                (
-                    RunEvent::Exhaust,
-                    format!("the budget of {span} of wall time is used up; raise `budget.wall_time` to go on"),
-                )
-            }
+            Some(Ending::Exhaust(part)) => (RunEvent::Exhaust, part.reason(&self.shared.spending.budget())),
             None if !self.book.is_done() => {
                 let waiting = self.book.open().count();
                 (
@@ -118,6 +105,7 @@ impl Dispatcher {
     }
 
     fn report(self, closing: Closing, base: Digest, started: Timestamp) -> RunReport {
+        let used = self.shared.spending.used();
         let (counts, tasks) = self.book.report();
         RunReport {
             run: self.shared.run.clone(),
@@ -129,7 +117,10 @@ impl Dispatcher {
             changes: self.changes,
             counts,
             incidents: self.incidents,
-            fuel: self.shared.fuel.used(),
+            fuel: used.fuel,
+            tokens: used.spent.tokens,
+            money: used.spent.money,
+            disk: self.shared.ports.workspace.used(),
             memory: tasks.iter().map(|task| task.memory).max().unwrap_or_default(),
             tasks,
             time: self.shared.ports.time.now().since(started),

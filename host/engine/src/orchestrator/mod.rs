@@ -17,6 +17,7 @@
 
 mod begin;
 mod book;
+mod budgets;
 mod checkpoints;
 mod children;
 mod deadlines;

@@ -98,12 +98,15 @@ impl Dispatcher {
             return self.missed(task, span);
         }
         match known.ended {
-            Some((attempt, Err(problem))) => self.fail(task, attempt, problem),
+            Some((attempt, Err(problem))) => self.failed(task, attempt, problem),
             Some((_, Ok(Outcome::Completed(output)))) if known.is_committed => {
                 self.release(&known.agent)?;
                 self.apply(task, TaskEvent::Complete, Some(output))
             }
-            _ => {
+            ended => {
+                if let Some((attempt, _)) = ended {
+                    self.shared.spending.is_recorded(attempt);
+                }
                 let script = script
                     .ok_or_else(|| Halt::Defect(format!("the record does not say where the try at `{task}` began")))?;
                 self.work_on(task, script)

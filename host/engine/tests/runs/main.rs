@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a fake that fails is a test that fails")]
 
 mod backtest;
+mod budgets;
 mod checkpoints;
 mod children;
 mod deadlines;

@@ -191,7 +191,7 @@ async fn a_budget_that_was_used_up_can_be_raised() {
     assert_eq!((stopped.status, state(&stopped, "z")), (RunState::Exhausted, TaskState::Pending));
     let again = world.resume(&head, CHAIN).await.unwrap();
     assert_eq!(again.status, RunState::Exhausted, "nothing was raised");
-    let budget = Some(Budget { wall_time: Duration::from_secs(3_600), fuel: Some(Fuel(FUEL * 3)) });
+    let budget = Some(Budget { fuel: Some(Fuel(FUEL * 3)), ..Budget::default() });
     let report = world.resume_with(&head, CHAIN, ResumeOptions { budget, ..ResumeOptions::default() }).await.unwrap();
     assert_eq!((report.status, report.fuel), (RunState::Completed, Fuel(FUEL * 3)));
 }

@@ -11,6 +11,7 @@ use longhaul_core::grant::{Capability, FsPermissions, Permissions};
 use longhaul_core::id::{Name, RunId, TaskId};
 use longhaul_core::incident::{Decision, IncidentClass, Problem, Situation};
 use longhaul_core::path::StagePath;
+use longhaul_core::spend::{Meter, Spent};
 use longhaul_core::stage::{Create, OpenMode};
 use longhaul_core::state::TaskState;
 use longhaul_core::units::{Bytes, Fuel, Timestamp};
@@ -87,6 +88,12 @@ impl World {
         decide: impl Fn(&Situation) -> Result<Option<Decision>, String> + Send + Sync + 'static,
     ) -> Self {
         self.plugins.strategies.insert(name(strategy), Arc::new(decide));
+        self
+    }
+
+    /// What models cost is told when an attempt has ended, and not before.
+    pub(crate) fn told_at_end(mut self) -> Self {
+        self.plugins.tells_at_end = true;
         self
     }
 
@@ -315,6 +322,23 @@ struct FakePlugins {
     agents: BTreeMap<Name, Agent>,
     strategies: BTreeMap<Name, Strategy>,
     mute: Vec<Name>,
+    /// Whether what models cost is told when an attempt has ended, and not before.
+    tells_at_end: bool,
+}
+
+/// Adds up what an agent says that it spent.
+struct Tally {
+    sum: Arc<Mutex<Spent>>,
+    of: Option<Arc<dyn Meter>>,
+}
+
+impl Meter for Tally {
+    fn so_far(&self, spent: Spent) {
+        *self.sum.lock().unwrap() = spent;
+        if let Some(meter) = &self.of {
+            meter.so_far(spent);
+        }
+    }
 }
 
 fn info(name: &Name) -> PluginInfo {
@@ -334,7 +358,9 @@ impl Plugins for FakePlugins {
 
     fn run_agent<'a>(&'a self, agent: &'a Name, job: Job) -> BoxFuture<'a, Ran> {
         Box::pin(async move {
-            let (limits, began) = (job.limits.clone(), Instant::now());
+            let (limits, began, tally) = (job.limits.clone(), Instant::now(), Arc::new(Mutex::new(Spent::default())));
+            let meter = Tally { sum: tally.clone(), of: (!self.tells_at_end).then(|| job.meter.clone()) };
+            let job = Job { meter: Arc::new(meter), ..job };
             let recall = job.recall.clone();
             let worked = tokio::select! {
                 biased;
@@ -354,7 +380,9 @@ impl Plugins for FakePlugins {
                 },
                 Ok(Err(problem)) => Err(problem),
             };
-            let usage = Usage { fuel: spent, memory: Bytes(1 << 20), time: began.elapsed(), actions: 0, denials: 0 };
+            let Spent { tokens, money } = *tally.lock().unwrap();
+            let usage =
+                Usage { fuel: spent, memory: Bytes(1 << 20), time: began.elapsed(), tokens, money, ..Usage::default() };
             Ran::Ended(AttemptReport { result, usage })
         })
     }

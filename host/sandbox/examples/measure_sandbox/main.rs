@@ -148,6 +148,7 @@ impl Bench {
             committer: Arc::new(longhaul_core::attempt::NeverCommits),
             recall: Arc::new(longhaul_core::recall::NeverRecalled),
             children: Arc::new(longhaul_core::children::NoChildren),
+            meter: Arc::new(longhaul_core::spend::Unmetered),
             began: Timestamp(0),
             seed: Digest::of(b"seed"),
         };

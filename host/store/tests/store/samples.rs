@@ -11,7 +11,7 @@ use longhaul_core::incident::{Decision, Incident, IncidentClass, Problem};
 use longhaul_core::manifest::PluginKind;
 use longhaul_core::path::StagePath;
 use longhaul_core::state::{RunState, TaskState};
-use longhaul_core::units::{Bytes, Fuel, Timestamp};
+use longhaul_core::units::{Bytes, Fuel, Money, Timestamp, Tokens};
 use longhaul_store::{EntryKind, Journal, Options, StateLock};
 use std::path::Path;
 use std::time::Duration;
@@ -88,7 +88,7 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
         EntryKind::RunResumed => Entry::RunResumed {
             host: "0.1.0".into(),
             isolation: vec!["landlock".into()],
-            budget: Some(Budget { wall_time: Duration::from_secs(27_000), fuel: Some(Fuel(7)) }),
+            budget: Some(Budget { wall_time: Duration::from_secs(27_000), fuel: Some(Fuel(7)), ..Budget::default() }),
         },
         EntryKind::Forked => Entry::Forked { from: run_id("20261119-010203-000001"), checkpoint: 3 },
         EntryKind::Checkpointed => {
@@ -132,6 +132,7 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
                 time: Duration::from_millis(1250),
                 actions: 8,
                 denials: 1,
+                ..Usage::default()
             },
         },
         EntryKind::Committed => Entry::Committed {
@@ -182,10 +183,22 @@ pub(crate) fn further() -> Vec<(&'static str, Record)> {
             *wait = Wait { until: None, children: vec![TaskId::new("change[1].tests").unwrap()] };
         }
     };
+    let budget = |entry: &mut Entry| {
+        if let Entry::RunResumed { budget: Some(budget), .. } = entry {
+            *budget = Budget { tokens: Some(Tokens(8)), money: Some(Money(9)), disk: Some(Bytes(10)), ..*budget };
+        }
+    };
+    let spent = |entry: &mut Entry| {
+        if let Entry::AttemptEnded { usage, .. } = entry {
+            *usage = Usage { tokens: Tokens(12_000), money: Money(250_000), ..*usage };
+        }
+    };
     vec![
         ("attempt-started-stall", altered(EntryKind::AttemptStarted, limits)),
         ("committed-published", altered(EntryKind::Committed, published)),
         ("attempt-suspended-children", altered(EntryKind::AttemptSuspended, waits)),
+        ("run-resumed-budget", altered(EntryKind::RunResumed, budget)),
+        ("attempt-ended-spent", altered(EntryKind::AttemptEnded, spent)),
     ]
 }
 

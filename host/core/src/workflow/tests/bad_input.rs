@@ -141,7 +141,7 @@ fn a_bad_duration_or_size() {
         "money: a fortune",
         "a fortune",
         "budget.money",
-        "`a fortune` is not an amount of money",
+        "`a fortune` is not a sum of money",
         "`12.50`",
     );
     expect("attempts: 2", "attempts: 0", "0", "defaults.retry.attempts", "a task is tried at least once", "1 to 100");

@@ -8,7 +8,7 @@ use super::model::{Checkpoints, InputSpec, PluginRef, Workflow};
 use super::parse::parse;
 use super::template::STARTER;
 use crate::id::Name;
-use crate::units::{Bytes, Fuel};
+use crate::units::{Bytes, Fuel, Tokens};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -57,7 +57,7 @@ fn name(text: &str) -> Name {
 #[test]
 fn all_fields_arrive() {
     let workflow = good(DESIGN);
-    assert_eq!(workflow.budget.tokens, Some(2_000_000));
+    assert_eq!(workflow.budget.tokens, Some(Tokens(2_000_000)));
     assert_eq!(workflow.budget.fuel, Some(Fuel(50_000_000_000)));
     assert_eq!(workflow.budget.money.unwrap().to_string(), "12.50");
     assert_eq!(workflow.budget.wall_time, Duration::from_secs(3600));
