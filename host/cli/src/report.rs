@@ -273,6 +273,7 @@ impl Fold {
             | Entry::AttemptSuspended { .. }
             | Entry::Published(_)
             | Entry::Decided { .. }
+            | Entry::Intended(_)
             | Entry::Action(_)
             | Entry::Log { .. }
             | Entry::Progress { .. } => {}
@@ -351,6 +352,7 @@ mod tests {
                 calls: 2,
                 bytes: Bytes(0),
                 digest: None,
+                exchange: None,
                 result: ActionResult::Denied { reason: "no".into(), grant: String::new() },
             }),
         };

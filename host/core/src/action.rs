@@ -55,9 +55,22 @@ pub struct Action {
     /// The digest of those bytes, in the order they went.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// What was asked of somebody outside, and what came back; none for what stays within the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<Box<Exchange>>,
     /// How it ended.
     #[serde(flatten)]
     pub result: ActionResult,
+}
+
+/// A question to somebody outside with its answer, from which a replay answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// The digest of all that was sent.
+    pub request: Digest,
+    /// What the guest was told, in the words of the service.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub answer: String,
 }
 
 impl Action {

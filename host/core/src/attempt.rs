@@ -6,6 +6,7 @@ use crate::action::Action;
 use crate::children::Children;
 use crate::clock::Clock;
 use crate::digest::Digest;
+use crate::effect::{Begun, Call, UnknownOutcome};
 use crate::grant::Grant;
 use crate::id::{AttemptId, Name, RunId, TaskId};
 use crate::incident::{IncidentClass, Problem};
@@ -215,6 +216,16 @@ pub trait Recorder: Send + Sync {
 
     /// Tells that the guest is at work, where a host call becomes part of an action that is recorded later.
     fn alive(&self) {}
+
+    /// Begins a call that leaves the host: gives the recorded answer, or comes back when everything is durable that has to be
+    /// before the call may be made. Its outcome is then recorded as an action of the same number.
+    ///
+    /// # Errors
+    /// [`RecordError`], and the call must not be made. A recorder that cannot make anything durable takes no such call.
+    fn begin<'a>(&'a self, call: &'a Call) -> Pin<Box<dyn Future<Output = Result<Begun, RecordError>> + Send + 'a>> {
+        let refused = RecordError::Lost(format!("`{} {}` leaves the host here", call.capability, call.operation));
+        Box::pin(std::future::ready(Err(refused)))
+    }
 }
 
 /// An event was not recorded.
@@ -226,6 +237,9 @@ pub enum RecordError {
     /// A replayed guest does something else than before.
     #[error(transparent)]
     Diverged(#[from] Divergence),
+    /// Nobody knows whether an effect has happened.
+    #[error(transparent)]
+    Unknown(#[from] Box<UnknownOutcome>),
 }
 
 /// A replay is not what was recorded, so nothing can be built on it.

@@ -7,6 +7,7 @@ use crate::action::Action;
 use crate::attempt::{Limits, LogLevel, Outcome, Usage, Wait};
 use crate::children::Outbox;
 use crate::digest::Digest;
+use crate::effect::Intent;
 use crate::grant::{Party, Permissions};
 use crate::id::{Name, RunId, TaskId};
 use crate::incident::{Decision, Incident, Problem};
@@ -130,6 +131,8 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         judges: Option<u32>,
     },
+    /// A host call of the guest that changes something outside is about to be made. Its outcome is the action of this number.
+    Intended(Intent),
     /// A host call of the guest.
     Action(Action),
     /// A log line of the guest.
@@ -351,6 +354,7 @@ mod tests {
                 calls: 3,
                 bytes: Bytes(10),
                 digest: Some(Digest::of(b"x")),
+                exchange: None,
                 result: ActionResult::Denied { reason: "no".into(), grant: "fs".into() },
             }),
         };

@@ -10,6 +10,7 @@ pub mod children;
 pub mod clock;
 pub mod counts;
 pub mod digest;
+pub mod effect;
 pub mod entry;
 pub mod grant;
 pub mod graph;

@@ -302,7 +302,7 @@ impl History {
                 let task = task.ok_or_else(|| misfit(position, "it names no task"))?;
                 self.plan(task, agent);
             }
-            Entry::Action(_) | Entry::Log { .. } | Entry::Progress { .. } => {}
+            Entry::Intended(_) | Entry::Action(_) | Entry::Log { .. } | Entry::Progress { .. } => {}
             entry => {
                 let id = task.ok_or_else(|| misfit(position, "it names no task"))?;
                 self.of_task(position, at, id, attempt, entry)?;

@@ -35,6 +35,11 @@ impl Ledger {
         }
     }
 
+    /// The run.
+    pub(crate) fn id(&self) -> &RunId {
+        &self.run
+    }
+
     /// Records what happened to the run.
     pub(crate) fn run(&self, entry: Entry) -> Result<(), JournalError> {
         self.append(None, None, entry).map(drop)

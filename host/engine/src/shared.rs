@@ -141,22 +141,13 @@ impl Stop {
         *self.0.borrow()
     }
 
-    /// Runs `work`, unless and until the signal is given: then nothing is left of it.
+    /// Runs `work`, unless and until the signal is given.
     pub(crate) async fn unless<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        self.unless_then(work, || ()).await
-    }
-
-    /// The same, and does `first` before `work` is dropped.
-    pub(crate) async fn unless_then<T>(&self, work: impl Future<Output = T>, first: impl FnOnce()) -> Option<T> {
         let mut given = self.0.subscribe();
-        let stopped = async {
-            // An error means that the sender is gone, which cannot be while it is borrowed here.
-            let _ = given.wait_for(|given| *given).await;
-            first();
-        };
         tokio::select! {
             biased;
-            () = stopped => None,
+            // An error means that the sender is gone, which cannot be while it is borrowed here.
+            _ = given.wait_for(|given| *given) => None,
             done = work => Some(done),
         }
     }

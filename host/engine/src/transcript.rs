@@ -8,16 +8,20 @@
 //! The script is all that the record has of the task behind the beginning of the try: what the try itself adds comes only when
 //! the script is at its end. It is read page by page and never again, so a replay costs what there is to replay and holds little of it.
 
+mod outward;
+
 use crate::ledger::Ledger;
-use crate::ports::JournalError;
+use crate::ports::{BoxFuture, JournalError};
 use longhaul_core::action::Action;
 use longhaul_core::attempt::{AttemptEvent, Divergence, RecordError, Recorder, Usage};
+use longhaul_core::effect::{Begun, Call, EffectClass, PastEffects, UnknownOutcome};
 use longhaul_core::entry::{Entry, Position, Record};
 use longhaul_core::id::{AttemptId, TaskId};
 use longhaul_core::incident::{IncidentClass, Problem};
 use longhaul_core::units::Timestamp;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
 /// How much of an entry a divergence shows.
 const SHOWN: usize = 400;
@@ -59,6 +63,8 @@ pub(crate) enum Fault {
 pub(crate) enum AttemptFault {
     /// The replay is not what was recorded.
     Diverged(Divergence),
+    /// Nobody knows whether an effect of it has happened.
+    Unknown(UnknownOutcome),
     /// The record does not take the entry.
     Refused(String),
 }
@@ -76,6 +82,7 @@ impl From<AttemptFault> for Problem {
     fn from(fault: AttemptFault) -> Self {
         match fault {
             AttemptFault::Diverged(divergence) => divergence.into(),
+            AttemptFault::Unknown(unknown) => unknown.into(),
             AttemptFault::Refused(reason) => Problem::new(
                 IncidentClass::Exhausted,
                 format!(
@@ -91,12 +98,22 @@ pub(crate) struct Transcript {
     ledger: Arc<Ledger>,
     task: TaskId,
     state: Mutex<State>,
+    /// Told when the last effect of an attempt that is closing has its outcome.
+    settled: Notify,
 }
 
 struct State {
     script: Option<Reading>,
     /// The attempt whose guest may act.
     open: Option<u32>,
+    /// The effect that is being done, by its number.
+    under_way: Option<u64>,
+    /// Whether the attempt is over as soon as that one has its outcome.
+    is_closing: bool,
+    /// Whether something from outside was answered that need not be durable yet.
+    owes: bool,
+    /// What the attempt did outside, replayed or not.
+    effects: PastEffects,
     signs: Signs,
 }
 
@@ -120,7 +137,16 @@ impl Transcript {
     /// The transcript of a try at `task`, which begins with `script` where there is one.
     pub(crate) fn new(ledger: Arc<Ledger>, task: TaskId, script: Option<Script>) -> Arc<Self> {
         let script = script.map(|script| Reading { after: script.after, page: VecDeque::new() });
-        Arc::new(Self { ledger, task, state: Mutex::new(State { script, open: None, signs: Signs::default() }) })
+        let state = State {
+            script,
+            open: None,
+            under_way: None,
+            is_closing: false,
+            owes: false,
+            effects: PastEffects::default(),
+            signs: Signs::default(),
+        };
+        Arc::new(Self { ledger, task, state: Mutex::new(state), settled: Notify::new() })
     }
 
     /// Notes an entry of attempt `number`.
@@ -145,10 +171,15 @@ impl Transcript {
         Ok(taken)
     }
 
+    /// `problem`, with what the attempt did outside as part of its evidence.
+    pub(crate) fn with_effects(&self, problem: Problem) -> Problem {
+        self.lock().effects.listed_in(problem)
+    }
+
     /// From now on the guest of attempt `number` may act.
     pub(crate) fn open(self: &Arc<Self>, number: u32) -> Arc<dyn Recorder> {
         let mut state = self.lock();
-        state.open = Some(number);
+        (state.open, state.under_way, state.is_closing) = (Some(number), None, false);
         state.signs = Signs::default();
         drop(state);
         Arc::new(AttemptRecorder { transcript: Arc::clone(self), number })
@@ -169,6 +200,31 @@ impl Transcript {
         matches!(self.next(&mut self.lock()), Ok(None))
     }
 
+    /// From now on no guest begins anything; an effect that is under way may still come to its outcome. Comes back when
+    /// none is.
+    pub(crate) async fn wind_up(&self) {
+        let settled = self.settled.notified();
+        {
+            let mut state = self.lock();
+            state.is_closing = true;
+            // Where the record is lost, no outcome can come any more.
+            if state.open.is_none() || state.under_way.is_none() || self.ledger.check().is_err() {
+                state.open = None;
+                return;
+            }
+        }
+        settled.await;
+    }
+
+    /// Nothing is under way outside any more.
+    fn settle(&self, state: &mut State) {
+        state.under_way = None;
+        if state.is_closing {
+            state.open = None;
+            self.settled.notify_waiters();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Every change of the state is whole before anything can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -180,6 +236,8 @@ impl Transcript {
 
     fn note_in(&self, state: &mut State, number: u32, entry: Entry) -> Result<Noted, Fault> {
         let Some(recorded) = self.next(state)? else {
+            state.effects.note(number, &entry);
+            state.owes |= brings_in(&entry);
             let (position, at) = self.ledger.attempt(&self.attempt(number), entry)?;
             return Ok(Noted { at, position: Some(position) });
         };
@@ -188,10 +246,27 @@ impl Transcript {
             pop(state);
             return Ok(Noted { at, position: None });
         }
-        let divergence =
-            Divergence { attempt: self.attempt(number), expected: shown(&recorded.entry), found: shown(&entry) };
+        Err(self.diverged(state, number, &entry))
+    }
+
+    /// The try does something else than the record holds next: nothing of the script is used from now on.
+    fn diverged(&self, state: &mut State, number: u32, found: &Entry) -> Fault {
+        let expected = match self.next(state) {
+            Ok(recorded) => recorded.map_or_else(String::new, |recorded| shown(&recorded.entry)),
+            Err(fault) => return fault,
+        };
+        self.abandon(state);
+        let divergence = Divergence { attempt: self.attempt(number), expected, found: shown(found) };
+        Fault::Attempt(Box::new(AttemptFault::Diverged(divergence)))
+    }
+
+    /// Leaves the rest of the script unused, but for what it says was done outside.
+    fn abandon(&self, state: &mut State) {
+        // What cannot be read any more is not told either; the fault that led here is.
+        while let Ok(Some(_)) = self.next(state) {
+            pop(state);
+        }
         state.script = None;
-        Err(Fault::Attempt(Box::new(AttemptFault::Diverged(divergence))))
     }
 
     /// The next entry of the script; none where the try is live.
@@ -214,8 +289,22 @@ impl Transcript {
 }
 
 fn pop(state: &mut State) {
-    if let Some(reading) = &mut state.script {
-        reading.page.pop_front();
+    let Some(record) = state.script.as_mut().and_then(|reading| reading.page.pop_front()) else { return };
+    if let Some(number) = record.attempt {
+        state.effects.note(number, &record.entry);
+    }
+}
+
+/// Whether an entry brings something in from outside the attempt.
+fn brings_in(entry: &Entry) -> bool {
+    matches!(entry, Entry::Action(action) if EffectClass::of(action.capability, &action.operation) > EffectClass::Local)
+}
+
+/// Fails where attempt `number` may record nothing more, except for the outcome of what it has begun.
+fn is_over(state: &State, number: u32, is_outcome: bool) -> Result<(), RecordError> {
+    match state.open == Some(number) && (is_outcome || !state.is_closing) {
+        true => Ok(()),
+        false => Err(RecordError::Lost("the attempt is over".to_owned())),
     }
 }
 
@@ -258,10 +347,13 @@ impl Recorder for AttemptRecorder {
             AttemptEvent::Progress { done, total, note } => Entry::Progress { done, total, note },
         };
         let mut state = self.transcript.lock();
-        if state.open != Some(self.number) {
-            return Err(RecordError::Lost("the attempt is over".to_owned()));
+        let is_outcome = matches!(&entry, Entry::Action(action) if Some(action.number) == state.under_way);
+        is_over(&state, self.number, is_outcome)?;
+        let noted = self.transcript.note_in(&mut state, self.number, entry).map_err(told);
+        if is_outcome {
+            self.transcript.settle(&mut state);
         }
-        let noted = self.transcript.note_in(&mut state, self.number, entry).map_err(told)?;
+        let noted = noted?;
         state.signs.count += 1;
         state.signs.recorded += 1;
         state.signs.last = Some(noted.at);
@@ -282,6 +374,10 @@ impl Recorder for AttemptRecorder {
     fn alive(&self) {
         self.transcript.lock().signs.count += 1;
     }
+
+    fn begin<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Begun, RecordError>> {
+        Box::pin(self.transcript.begin(self.number, call))
+    }
 }
 
 /// A fault as the sandbox is told of it.
@@ -290,6 +386,7 @@ pub(crate) fn told(fault: Fault) -> RecordError {
         Fault::Lost(error) => RecordError::Lost(error.to_string()),
         Fault::Attempt(fault) => match *fault {
             AttemptFault::Diverged(divergence) => RecordError::Diverged(divergence),
+            AttemptFault::Unknown(unknown) => RecordError::Unknown(Box::new(unknown)),
             AttemptFault::Refused(reason) => RecordError::Lost(reason),
         },
     }

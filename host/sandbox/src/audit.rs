@@ -6,6 +6,7 @@
 use longhaul_core::action::{Action, ActionResult};
 use longhaul_core::attempt::{AttemptEvent, LogLevel, RecordError, Recorder};
 use longhaul_core::digest::Digest;
+use longhaul_core::effect::{Answered, Call, CallKind, IdempotencyKey, perform};
 use longhaul_core::grant::{Capability, Denial};
 use longhaul_core::units::Bytes;
 use std::borrow::Cow;
@@ -78,6 +79,17 @@ impl Deed {
     }
 }
 
+/// What is known about a call that leaves the host, beside its number.
+pub(crate) struct Outward {
+    pub(crate) capability: Capability,
+    pub(crate) operation: &'static str,
+    pub(crate) resource: String,
+    pub(crate) detail: String,
+    /// The digest of all that is sent.
+    pub(crate) request: Digest,
+    pub(crate) kind: CallKind,
+}
+
 /// The audit of one attempt, shared by its host functions and open handles.
 pub(crate) struct Audit {
     recorder: Arc<dyn Recorder>,
@@ -126,6 +138,7 @@ impl Audit {
             calls: deed.calls,
             bytes: Bytes(deed.bytes),
             digest: deed.digest,
+            exchange: None,
             result: match deed.result {
                 ActionResult::Ok => ActionResult::Ok,
                 ActionResult::Denied { reason, grant } => {
@@ -142,6 +155,30 @@ impl Audit {
         state.denials += u64::from(denied);
         state.kept.extend(kept);
         Ok(())
+    }
+
+    /// Does a call that leaves the host, or takes its answer from the record: see [`longhaul_core::effect`]. The call is an
+    /// action from its beginning on, also where it has no end.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no service reaches out of the host yet"))]
+    pub(crate) async fn perform<F: Future<Output = Answered>>(
+        &self,
+        outward: Outward,
+        act: impl FnOnce(IdempotencyKey) -> F,
+    ) -> Result<Action, AuditError> {
+        let call = {
+            let mut state = self.lock();
+            self.admit(&mut state, (outward.resource.len() + outward.detail.len()) as u64)?;
+            let number = state.actions;
+            state.actions += 1;
+            let Outward { capability, operation, resource, detail, request, kind } = outward;
+            let (resource, detail) = (bounded(resource), bounded(detail));
+            Call { number, capability, operation: Cow::Borrowed(operation), resource, detail, request, kind }
+        };
+        // Only the guest makes calls, one after the other, so nothing else is recorded meanwhile.
+        let performed = perform(self.recorder.as_ref(), call, act).await.map_err(|error| self.fail(error))?;
+        let answer = performed.exchange.as_ref().map_or(0, |exchange| exchange.answer.len());
+        self.admit_text(&mut self.lock(), answer as u64)?;
+        Ok(performed)
     }
 
     /// The recorded action that has the answer to `operation`, while the attempt is replayed.
@@ -173,10 +210,7 @@ impl Audit {
 
     /// Takes note that the record failed elsewhere; gives the error that ends the attempt.
     pub(crate) fn fail(&self, error: RecordError) -> AuditError {
-        let error = AuditError::Record(error);
-        self.lock().failure = Some(error.clone());
-        self.failed.store(true, Ordering::Release);
-        error
+        self.failed_by(&mut self.lock(), error.into())
     }
 
     /// Records nothing more, and tells nobody: the attempt goes on in another instance.
@@ -212,29 +246,36 @@ impl Audit {
     }
 
     fn event(&self, state: &mut State, event: AttemptEvent) -> Result<(), AuditError> {
+        self.admit(state, text_of(&event))?;
+        self.recorder.record(event).map_err(|error| self.failed_by(state, error.into()))
+    }
+
+    /// Makes room for one more event with so many bytes of text.
+    fn admit(&self, state: &mut State, text: u64) -> Result<(), AuditError> {
         if let Some(failure) = &state.failure {
             return Err(failure.clone());
         }
-        let text = state.text.saturating_add(text_of(&event));
-        let taken = if state.events >= self.max_events {
-            Err(AuditError::TooMany(self.max_events))
-        } else if text > self.max_text {
-            Err(AuditError::TooLong(Bytes(self.max_text)))
-        } else {
-            self.recorder.record(event).map_err(AuditError::from)
-        };
-        match taken {
-            Ok(()) => {
-                state.events += 1;
-                state.text = text;
-                Ok(())
-            }
-            Err(error) => {
-                state.failure = Some(error.clone());
-                self.failed.store(true, Ordering::Release);
-                Err(error)
-            }
+        if state.events >= self.max_events {
+            return Err(self.failed_by(state, AuditError::TooMany(self.max_events)));
         }
+        self.admit_text(state, text)?;
+        state.events += 1;
+        Ok(())
+    }
+
+    fn admit_text(&self, state: &mut State, text: u64) -> Result<(), AuditError> {
+        let text = state.text.saturating_add(text);
+        if text > self.max_text {
+            return Err(self.failed_by(state, AuditError::TooLong(Bytes(self.max_text))));
+        }
+        state.text = text;
+        Ok(())
+    }
+
+    fn failed_by(&self, state: &mut State, error: AuditError) -> AuditError {
+        state.failure = Some(error.clone());
+        self.failed.store(true, Ordering::Release);
+        error
     }
 
     /// A panic while the lock was held left nothing half-done that matters: the state is counters.
@@ -277,6 +318,8 @@ fn cut(text: &str, max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use longhaul_core::effect::{Begun, KeyScope};
+    use longhaul_core::id::{AttemptId, RunId, TaskId};
 
     struct Fragile(Mutex<Vec<AttemptEvent>>, usize);
 
@@ -306,6 +349,79 @@ mod tests {
         assert!(matches!(audit.log(LogLevel::Info, "x"), Err(AuditError::Record(_))));
         assert!(matches!(audit.failure(), Some(AuditError::Record(_))));
         assert_eq!(audit.counts(), (2, 0));
+    }
+
+    /// A record that lets every call leave, and can be replayed.
+    #[derive(Default)]
+    struct Open {
+        script: Mutex<Vec<Action>>,
+        events: Mutex<Vec<AttemptEvent>>,
+    }
+
+    impl Recorder for Open {
+        fn record(&self, event: AttemptEvent) -> Result<(), RecordError> {
+            self.events.lock().unwrap().push(event);
+            Ok(())
+        }
+
+        fn begin<'a>(
+            &'a self,
+            call: &'a Call,
+        ) -> std::pin::Pin<Box<dyn Future<Output = Result<Begun, RecordError>> + Send + 'a>> {
+            let recorded = self.script.lock().unwrap().pop().filter(|action| call.is_of(action));
+            let attempt = AttemptId { task: TaskId::new("x").unwrap(), number: 1 };
+            let key = call.key(&RunId::new("run-1").unwrap(), &attempt);
+            let begun = recorded.map_or(Begun::Live(key), |action| Begun::Replayed(Box::new(action)));
+            Box::pin(std::future::ready(Ok(begun)))
+        }
+    }
+
+    fn outward() -> Outward {
+        Outward {
+            capability: Capability::Http,
+            operation: "post",
+            resource: "https://example.org".into(),
+            detail: String::new(),
+            request: Digest::of(b"order"),
+            kind: CallKind::Effect { idempotent: false, scope: KeyScope::Action },
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_leaves_is_an_action_like_any_other_and_a_replay_makes_it_without_leaving() {
+        let recorder = Arc::new(Open::default());
+        let audit = Audit::new(recorder.clone(), 3, Bytes(100));
+        audit.action(deed()).unwrap();
+        let made = audit.perform(outward(), async |_| Answered::ok("done")).await.unwrap();
+        audit.action(deed()).unwrap();
+        let numbers: Vec<_> = recorder.events.lock().unwrap().iter().map(number).collect();
+        assert_eq!((made.number, numbers, audit.counts()), (1, vec![0, 1, 2], (3, 0)));
+        let more = audit.perform(outward(), async |_| panic!("it is one too many")).await;
+        assert!(matches!(more, Err(AuditError::TooMany(3))));
+
+        let recorder = Arc::new(Open { script: Mutex::new(vec![made.clone()]), ..Open::default() });
+        let audit = Audit::new(recorder.clone(), 3, Bytes(100));
+        audit.action(deed()).unwrap();
+        assert_eq!(audit.perform(outward(), async |_| panic!("it was made before")).await, Ok(made));
+        audit.action(deed()).unwrap();
+        let numbers: Vec<_> = recorder.events.lock().unwrap().iter().map(number).collect();
+        assert_eq!((numbers, audit.counts()), (vec![0, 2], (3, 0)));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_is_not_taken_is_not_made_and_ends_the_attempt() {
+        let audit = Audit::new(Arc::new(Fragile(Mutex::default(), usize::MAX)), 3, Bytes(100));
+        let refused = audit.perform(outward(), async |_| panic!("it leaves")).await;
+        assert!(matches!(&refused, Err(AuditError::Record(RecordError::Lost(_)))), "{refused:?}");
+        assert!(audit.failure_flag());
+        assert_eq!(audit.action(deed()), Err(refused.unwrap_err()));
+    }
+
+    fn number(event: &AttemptEvent) -> u64 {
+        match event {
+            AttemptEvent::Action(action) => action.number,
+            _ => u64::MAX,
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ const MAX_FRAMES: usize = 16;
 pub(crate) fn audit_problem(error: &AuditError) -> Problem {
     match error {
         AuditError::Record(RecordError::Diverged(divergence)) => divergence.clone().into(),
+        AuditError::Record(RecordError::Unknown(unknown)) => (**unknown).clone().into(),
         AuditError::Record(RecordError::Lost(_)) => Problem::new(IncidentClass::Fatal, error.to_string()),
         AuditError::TooMany(_) => Problem::new(IncidentClass::Exhausted, format!("{error}; raise `limits.events`"))
             .with_evidence(json!({ "limit": "events" })),

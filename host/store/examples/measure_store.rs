@@ -97,6 +97,7 @@ fn action(number: u64) -> Record {
         calls: 3,
         bytes: Bytes(number),
         digest: Some(Digest::from_bytes([7; 32])),
+        exchange: None,
         result: ActionResult::Ok,
     };
     let task = Some(TaskId::new("change[12]").unwrap());

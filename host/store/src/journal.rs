@@ -298,6 +298,7 @@ fn push_row(
     let task = record.task.as_ref().map(|task| push_bytes(&mut state.batch, task.as_str().as_bytes()));
     let (capability, denied) = match &record.entry {
         Entry::Action(action) => (Some(action.capability.as_str()), action.is_denied()),
+        Entry::Intended(intent) => (Some(intent.capability.as_str()), false),
         _ => (None, false),
     };
     let row = Row {

@@ -40,7 +40,7 @@ pub struct Filter {
     pub attempt: Option<u32>,
     /// Those of these kinds; empty for all kinds.
     pub kinds: Vec<EntryKind>,
-    /// Actions with this capability.
+    /// Actions with this capability, and intents to make them.
     pub capability: Option<Capability>,
     /// Actions that were refused.
     pub denied: bool,

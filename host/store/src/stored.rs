@@ -55,6 +55,7 @@ kinds! {
     TaskPlanned => "task-planned",
     TaskChanged => "task-changed",
     AttemptStarted => "attempt-started",
+    Intended => "intended",
     Action => "action",
     Log => "log",
     Progress => "progress",

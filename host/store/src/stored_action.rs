@@ -3,7 +3,7 @@
 //! Actions are nearly all of a record, and a replay reads each of them. The runtime types are nested (a record of an entry of
 //! an action with its result) where the body is flat, so reading them as such goes through three copies of everything.
 
-use longhaul_core::action::{Action, ActionResult};
+use longhaul_core::action::{Action, ActionResult, Exchange};
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Entry, Record};
 use longhaul_core::grant::Capability;
@@ -33,6 +33,8 @@ struct StoredAction {
     bytes: Bytes,
     #[serde(default)]
     digest: Option<Digest>,
+    #[serde(default)]
+    exchange: Option<Box<Exchange>>,
     result: Ended,
     #[serde(default)]
     reason: Option<String>,
@@ -70,10 +72,22 @@ pub(crate) fn read(body: &[u8]) -> Option<Record> {
         Ended::Failed => ActionResult::Failed { error: stored.error? },
     };
     let StoredAction {
-        at, task, attempt, number, capability, operation, resource, detail, calls, bytes, digest, ..
+        at,
+        task,
+        attempt,
+        number,
+        capability,
+        operation,
+        resource,
+        detail,
+        calls,
+        bytes,
+        digest,
+        exchange,
+        ..
     } = stored;
     let operation = operation.into();
-    let action = Action { number, capability, operation, resource, detail, calls, bytes, digest, result };
+    let action = Action { number, capability, operation, resource, detail, calls, bytes, digest, exchange, result };
     Some(Record { at, task, attempt, entry: Entry::Action(action) })
 }
 
@@ -97,6 +111,7 @@ mod tests {
                 calls: if is_full { 3 } else { 1 },
                 bytes: Bytes(if is_full { 10 } else { 0 }),
                 digest: is_full.then(|| Digest::of(b"x")),
+                exchange: is_full.then(|| Box::new(Exchange { request: Digest::of(b"y"), answer: text.into() })),
                 result,
             }),
         }

@@ -90,6 +90,7 @@ impl Summary {
             | Entry::AttemptSuspended { .. }
             | Entry::Published(_)
             | Entry::PluginUsed { .. }
+            | Entry::Intended(_)
             | Entry::Log { .. }
             | Entry::Progress { .. }
             | Entry::Decided { .. } => {}

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 /// Entries that are read in one go.
 const PAGE: u64 = 512;
 /// Most of a record; see [`Query::details`].
-const DETAILS: [EntryKind; 3] = [EntryKind::Action, EntryKind::Log, EntryKind::Progress];
+const DETAILS: [EntryKind; 4] = [EntryKind::Intended, EntryKind::Action, EntryKind::Log, EntryKind::Progress];
 
 /// Reads the records of a state folder.
 pub struct RecordsPort(Mutex<Reader>);

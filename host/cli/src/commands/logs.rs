@@ -7,6 +7,7 @@ use crate::terminal::{one_line, say};
 use longhaul_core::action::{Action, ActionResult};
 use longhaul_core::attempt::{LogLevel, Outcome};
 use longhaul_core::children::Outbox;
+use longhaul_core::effect::{EffectClass, Intent};
 use longhaul_core::entry::{Entry, Record};
 use longhaul_core::id::TaskId;
 use longhaul_store::{Content, EntryKind, Filter, Line};
@@ -119,6 +120,7 @@ fn describe(record: &Record, debug: bool) -> Option<String> {
         }
         Entry::TaskChanged { from, to } => format!("{from} → {to}"),
         Entry::AttemptStarted { agent, .. } => format!("{agent} begins"),
+        Entry::Intended(intent) => describe_intent(intent),
         Entry::Action(action) => describe_action(action),
         Entry::Log { level, message } => {
             if !debug && *level < LogLevel::Info {
@@ -156,6 +158,12 @@ fn describe(record: &Record, debug: bool) -> Option<String> {
     })
 }
 
+fn describe_intent(intent: &Intent) -> String {
+    let Intent { capability, operation, resource, key, repeats, .. } = intent;
+    let again = if *repeats > 0 { "does once more" } else { "is about to do" };
+    format!("{again}: {capability} {operation} {} [key {:.12}]", one_line(resource, 200), key.to_string())
+}
+
 fn describe_action(action: &Action) -> String {
     let mut text = format!("{} {} {}", action.capability, action.operation, one_line(&action.resource, 200));
     if !action.detail.is_empty() {
@@ -166,6 +174,9 @@ fn describe_action(action: &Action) -> String {
     }
     if action.bytes.0 > 0 {
         write!(text, " {}", action.bytes).unwrap_or_default();
+    }
+    if action.exchange.is_some() {
+        write!(text, " [{}]", EffectClass::of(action.capability, &action.operation)).unwrap_or_default();
     }
     match &action.result {
         ActionResult::Ok => {}

@@ -117,6 +117,8 @@ pub(crate) async fn execute(shared: &Arc<Shared>, work: Work, stop: Arc<Stop>) -
         work,
     };
     let ending = match try_.run().await {
+        // Also where the work was refused or could not be committed after its attempt had ended well.
+        Ok(Ending::Failed(attempt, problem)) => Ending::Failed(attempt, try_.transcript.with_effects(problem)),
         Ok(ending) => ending,
         Err(Fault::Lost(error)) => return Err(error),
         Err(Fault::Attempt(fault)) => try_.broken_off((*fault).into())?,
@@ -294,7 +296,9 @@ impl Try<'_> {
                 refused(Problem::new(IncidentClass::Fatal, message))
             }
             // That is nothing that the validator says of the work.
-            Err(problem) if self.work.deadline.is_some_and(|span| problem == missed(span)) => Verdict::Refused(problem),
+            Err(problem) if self.work.deadline.is_some_and(|span| problem.message == missed(span).message) => {
+                Verdict::Refused(problem)
+            }
             Err(problem) => refused(problem),
         })
     }
@@ -324,6 +328,7 @@ impl Try<'_> {
     /// The last attempt cannot go on, and its record has no end yet.
     fn broken_off(&self, problem: Problem) -> Result<Ending, JournalError> {
         self.transcript.close();
+        let problem = self.transcript.with_effects(problem);
         let number = self.used.next.saturating_sub(1);
         let ended = Entry::AttemptEnded { result: Err(problem.clone()), usage: Usage::default() };
         match self.transcript.note(number, ended) {

@@ -6,6 +6,7 @@ use crate::transcript::{Fault, Noted, Transcript};
 use longhaul_core::attempt::{AttemptReport, Committer, Job, Limits, Outcome, Ran, TaskInput, Usage, Wait};
 use longhaul_core::children::Children;
 use longhaul_core::digest::Digest;
+use longhaul_core::effect::PastEffects;
 use longhaul_core::entry::Entry;
 use longhaul_core::grant::{Grant, Permissions};
 use longhaul_core::id::{AttemptId, Name};
@@ -114,7 +115,7 @@ impl Started<'_> {
         children: Arc<dyn Children>,
     ) -> Result<Left, Fault> {
         let Instance { shared, transcript, attempt, agent, limits, deadline, input, state, stop, .. } = self.instance;
-        let time = limits.time;
+        let (time, call_time) = (limits.time, limits.call_time);
         let watch = Watch::new(shared, transcript, &attempt, &limits, deadline);
         let job = Job {
             task: TaskInput {
@@ -156,10 +157,18 @@ impl Started<'_> {
                 } => Ran::Ended(report),
             }
         };
+        let mut watched = std::pin::pin!(watched);
+        let mut ran = shared.stop.unless(stop.unless(&mut watched)).await.flatten();
+        if ran.is_none() {
+            // A safe place to stop is one where nothing is under way outside.
+            ran = tokio::select! {
+                biased;
+                () = transcript.wind_up() => None,
+                () = shared.ports.time.sleep(call_time) => None,
+                _ = &mut watched => None,
+            };
+        }
         // Closed before the instance is dropped: what it does on its way out is not what it would have done.
-        let ran =
-            shared.stop.unless_then(stop.unless_then(watched, || transcript.close()), || transcript.close()).await;
-        let ran = ran.flatten();
         transcript.close();
         let AttemptReport { result, usage } = match ran {
             None => return Ok(Left::Interrupted),
@@ -169,6 +178,7 @@ impl Started<'_> {
             }
             Some(Ran::Ended(report)) => report,
         };
+        let result = result.map_err(|problem| transcript.with_effects(problem));
         // A judge's problem is what it says of the work of another.
         let result = match self.instance.judges {
             None => result.map_err(|problem| blamed(shared, &attempt, &usage, problem)),
@@ -188,9 +198,11 @@ impl Started<'_> {
     }
 }
 
-/// The problem of an attempt that ended with this usage; where the run's budget is to blame it says so.
+/// The problem of an attempt that ended with this usage; where the run's budget is to blame it says so, and the task begins anew with
+/// a larger one. What was done outside would be done again then, which is for strategies to decide.
 fn blamed(shared: &Shared, attempt: &AttemptId, usage: &Usage, mut problem: Problem) -> Problem {
     if problem.class == IncidentClass::Exhausted
+        && PastEffects::of(&problem).listed.is_empty()
         && let Some(part) = shared.spending.exhausted_by(attempt, usage)
         && let Some(evidence) = problem.evidence.as_object_mut()
     {

@@ -8,6 +8,7 @@ mod budgets;
 mod checkpoints;
 mod children;
 mod deadlines;
+mod effects;
 mod files;
 mod limits;
 mod middle;

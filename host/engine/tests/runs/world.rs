@@ -306,6 +306,7 @@ fn action(operation: &'static str, resource: &str, result: ActionResult) -> Atte
         calls: 1,
         bytes: Bytes(0),
         digest: None,
+        exchange: None,
         result,
     })
 }
@@ -412,6 +413,7 @@ pub(crate) struct FakeJournal {
 struct Inner {
     records: Vec<Record>,
     durable: usize,
+    flushes: usize,
     /// After this many records the disk is full.
     room: Option<usize>,
     full: bool,
@@ -424,6 +426,11 @@ impl FakeJournal {
 
     pub(crate) fn durable(&self) -> usize {
         self.inner.lock().unwrap().durable
+    }
+
+    /// How often it was flushed.
+    pub(crate) fn flushes(&self) -> usize {
+        self.inner.lock().unwrap().flushes
     }
 
     fn of(records: Vec<Record>) -> Self {
@@ -457,7 +464,10 @@ impl Records for FakeJournal {
         let inner = self.inner.lock().unwrap();
         let first = query.after.map_or(0, |after| after.0 as usize + 1);
         let wanted = |record: &Record| {
-            let detail = matches!(record.entry, Entry::Action(_) | Entry::Log { .. } | Entry::Progress { .. });
+            let detail = matches!(
+                record.entry,
+                Entry::Intended(_) | Entry::Action(_) | Entry::Log { .. } | Entry::Progress { .. }
+            );
             (query.details || !detail) && query.task.as_ref().is_none_or(|task| record.task.as_ref() == Some(task))
         };
         let records = inner.records.iter().enumerate().skip(first).filter(|(_, record)| wanted(record));
@@ -477,7 +487,11 @@ impl Journal for FakeJournal {
     fn flush(&self) -> BoxFuture<'_, Result<(), JournalError>> {
         Box::pin(async {
             // A flush takes a moment, and what comes meanwhile is not part of it.
-            let until = self.inner.lock().unwrap().records.len();
+            let until = {
+                let mut inner = self.inner.lock().unwrap();
+                inner.flushes += 1;
+                inner.records.len()
+            };
             tokio::task::yield_now().await;
             let mut inner = self.inner.lock().unwrap();
             inner.check()?;

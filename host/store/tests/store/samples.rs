@@ -4,6 +4,7 @@ use longhaul_core::action::{Action, ActionResult};
 use longhaul_core::attempt::{Limits, LogLevel, Outcome, Usage, Wait};
 use longhaul_core::children::{ChildTask, Outbox};
 use longhaul_core::digest::Digest;
+use longhaul_core::effect::{Answered, Call, CallKind, Intent, KeyScope};
 use longhaul_core::entry::{Budget, Change, ChangeKind, CheckpointReason, Entry, Record};
 use longhaul_core::grant::{Capability, FsPermissions, Party, Permissions};
 use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
@@ -64,6 +65,7 @@ pub(crate) fn action(number: u64, result: ActionResult) -> Record {
         calls: 3,
         bytes: Bytes(4096),
         digest: Some(Digest::of(b"content")),
+        exchange: None,
         result,
     };
     record(Some("change[1]"), Entry::Action(action))
@@ -78,6 +80,23 @@ fn problem() -> Problem {
         .with_evidence(serde_json::json!({"status": 429}));
     problem.retry_after = Some(Duration::from_millis(1500));
     problem
+}
+
+fn call() -> Call {
+    Call {
+        number: 8,
+        capability: Capability::Http,
+        operation: "post".into(),
+        resource: "https://example.org/orders".into(),
+        detail: "json".into(),
+        request: Digest::of(b"request"),
+        kind: CallKind::Effect { idempotent: true, scope: KeyScope::Action },
+    }
+}
+
+/// An action that has an answer from outside.
+fn answered() -> Record {
+    record(Some("change[1]"), Entry::Action(call().answered(Answered::ok("{\"größe\": 1.5}"))))
 }
 
 /// One record of `kind`, with every optional field set that it had when it came to be.
@@ -119,6 +138,11 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
             limits: Limits { stall: None, ..Limits::default() },
             judges: Some(1),
         },
+        EntryKind::Intended => {
+            let call = call();
+            let attempt = AttemptId { task: TaskId::new("change[1]").unwrap(), number: 2 };
+            Entry::Intended(Intent { repeats: 1, ..call.intent(&run_id("golden"), &attempt) })
+        }
         EntryKind::Action => return denied(7),
         EntryKind::Log => return note("a \"quoted\" line\n"),
         EntryKind::Progress => Entry::Progress { done: 3, total: Some(9), note: "src/a.rs".into() },
@@ -199,6 +223,7 @@ pub(crate) fn further() -> Vec<(&'static str, Record)> {
         ("attempt-suspended-children", altered(EntryKind::AttemptSuspended, waits)),
         ("run-resumed-budget", altered(EntryKind::RunResumed, budget)),
         ("attempt-ended-spent", altered(EntryKind::AttemptEnded, spent)),
+        ("action-answered", answered()),
     ]
 }
 
