@@ -5,7 +5,7 @@
 //!      ▼                  ▲ suspend
 //!             start       │    complete
 //!   pending ────────► running ─────────► completed
-//!      ▲  │              │ fail
+//!      ▲  │              │ fail              ▲ complete: its pieces are done
 //!      │  │ skip         ▼
 //!      │  └──► skipped ◄─ failing ──give-up──► failed
 //!      ├──────retry───────┘      └─escalate──► escalated ──┐       any open state ──cancel──► cancelled
@@ -132,6 +132,8 @@ impl TaskState {
             (S::Pending, E::Start) => Ok(S::Running),
             (S::Pending | S::Failing, E::Skip) => Ok(S::Skipped),
             (S::Running, E::Complete) => Ok(S::Completed),
+            // It was split, and its pieces are done.
+            (S::Failing, E::Complete) => Ok(S::Completed),
             (S::Running, E::Suspend) => Ok(S::Waiting),
             (S::Waiting, E::Wake) => Ok(S::Pending),
             (S::Running, E::Fail) => Ok(S::Failing),

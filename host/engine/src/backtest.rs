@@ -10,7 +10,7 @@
 use crate::engine::run_facts;
 use crate::history::{History, HistoryError};
 use crate::ports::Records;
-use crate::recovery::{Asker, Case};
+use crate::recovery::{Asker, Case, Remedies};
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Entry, Record};
 use longhaul_core::id::{Name, RunId, TaskId};
@@ -135,6 +135,7 @@ impl PastIncident {
             tries: self.tries,
             allowed: spec.map_or(0, |spec| spec.attempts),
             checkpoint: self.checkpoint,
+            remedies: Remedies::of(&self.incident.attempt.task, spec),
         }
     }
 }

@@ -117,14 +117,17 @@ impl Loaded {
     /// Checks, before anything runs, that each task gives its agent what that agent cannot do without, and that the
     /// operator's policy allows it.
     pub(crate) fn check_grants(&self, given: &Given) -> Result<(), Failure> {
-        for (task, spec) in &given.workflow.tasks {
-            let Some(plugin) = self.agents.get(&spec.agent) else { continue };
+        let all = given.workflow.tasks.iter();
+        let all =
+            all.flat_map(|(task, spec)| spec.helpers().chain([&spec.agent]).map(move |agent| (task, spec, agent)));
+        for (task, spec, agent) in all {
+            let Some(plugin) = self.agents.get(agent) else { continue };
             let manifest = &plugin.inspection().manifest;
             let unmet = |permissions| {
                 let (ask, line) = manifest.unmet(permissions).into_iter().next()?;
                 let asks = format!(
                     "the agent `{}` ({} {}) asks for {} on `{}`, {}",
-                    spec.agent,
+                    agent,
                     manifest.name,
                     one_line(&manifest.version, 40),
                     ask.capability,

@@ -29,10 +29,18 @@ pub(super) fn check_task(
 ) {
     let place = Place::With { for_each: task.for_each.is_some() };
     let mut found: Vec<(FieldPath, &Expression, Place)> = Vec::new();
-    let templates = [("with", Some(&task.with), place), ("for_each", task.for_each.as_ref(), Place::ForEach)];
+    let compensation = task.compensate.as_ref().map(|spec| &spec.with);
+    let split = task.split.as_ref().and_then(|spec| spec.with.as_ref());
+    let templates: [(&[&str], Option<&Template>, Place); 4] = [
+        (&["with"], Some(&task.with), place),
+        (&["for_each"], task.for_each.as_ref(), Place::ForEach),
+        (&["compensate", "with"], compensation, place),
+        (&["split", "with"], split, place),
+    ];
     for (field, template, place) in templates {
         for (inner, expression) in template.into_iter().flat_map(Template::expressions) {
-            let path = at!["tasks", name.as_str(), field].iter().cloned().chain(inner).collect();
+            let steps = field.iter().map(|step| (*step).to_owned());
+            let path = at!["tasks", name.as_str()].iter().cloned().chain(steps).chain(inner).collect();
             found.push((path, expression, place));
         }
     }

@@ -203,6 +203,40 @@ pub struct TaskSpec {
     pub verify: bool,
     /// The strategies to ask when an attempt fails, in turn; keys of [`Workflow::strategies`].
     pub recovery: Vec<Name>,
+    /// What takes back what it did outside its files.
+    pub compensate: Option<CompensationSpec>,
+    /// How it is planned anew in smaller pieces.
+    pub split: Option<SplitSpec>,
+}
+
+/// What takes back what a task did outside its files.
+#[derive(Debug, Clone)]
+pub struct CompensationSpec {
+    /// Who does it; a key of [`Workflow::agents`].
+    pub agent: Name,
+    /// Its input, a JSON object with expressions inside, to which `failed` is added.
+    pub with: Template,
+}
+
+/// How a task is planned anew in smaller pieces.
+#[derive(Debug, Clone)]
+pub struct SplitSpec {
+    /// Who plans the pieces; a key of [`Workflow::agents`].
+    pub agent: Name,
+    /// Its input, a JSON object with expressions inside; none for the task's own.
+    pub with: Option<Template>,
+    /// The field of its output that lists the pieces.
+    pub pieces: String,
+    /// The field of the task's input that a piece replaces; none where a piece is an object whose fields do.
+    pub field: Option<String>,
+}
+
+impl TaskSpec {
+    /// Who may work on the task beside its agent: those that compensate and split it.
+    pub fn helpers(&self) -> impl Iterator<Item = &Name> {
+        let compensates = self.compensate.as_ref().map(|spec| &spec.agent);
+        compensates.into_iter().chain(self.split.as_ref().map(|spec| &spec.agent))
+    }
 }
 
 /// The most elements of a `for_each`.

@@ -217,8 +217,42 @@ pub(super) struct RawTask {
     pub verify: bool,
     /// The strategies to ask when it fails, in turn.
     pub recovery: Option<Vec<String>>,
+    /// What takes back what the task did outside its files, when a strategy decides to compensate.
+    pub compensate: Option<RawCompensation>,
+    /// How the task is planned anew in smaller pieces, when a strategy decides to split it.
+    pub split: Option<RawSplit>,
     /// What bounds one attempt.
     pub limits: Option<RawLimits>,
+}
+
+/// What takes back what a task did outside its files.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Compensation")]
+pub(super) struct RawCompensation {
+    /// The agent that does it.
+    pub agent: String,
+    /// What it is given, with expressions inside; beside that it is given `failed`: the task, its input, the incident.
+    #[serde(rename = "with")]
+    pub input: Option<Value>,
+}
+
+/// How a task is planned anew in smaller pieces.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Split")]
+pub(super) struct RawSplit {
+    /// The agent that plans the pieces.
+    pub agent: String,
+    /// What it is given, with expressions inside; the task's own input where nothing is said.
+    #[serde(rename = "with")]
+    pub input: Option<Value>,
+    /// The field of its output that lists the pieces; `pieces` where nothing is said.
+    pub pieces: Option<String>,
+    /// The field of the task's input that a piece replaces. Where nothing is said a piece is an object, and each of its fields
+    /// replaces that of the input.
+    #[serde(rename = "as")]
+    pub field: Option<String>,
 }
 
 /// What bounds one attempt.

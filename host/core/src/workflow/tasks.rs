@@ -3,14 +3,18 @@
 use super::check::{Checker, at};
 use super::expr::Template;
 use super::mentions;
-use super::model::{AgentSpec, DEFAULT_ATTEMPTS, DEFAULT_RECOVERY, InputSpec, PluginRef, StrategySpec, TaskSpec};
-use super::raw::{Names, RawDefaults, RawLimits, RawPermissions, RawTask};
+use super::model::{
+    AgentSpec, CompensationSpec, DEFAULT_ATTEMPTS, DEFAULT_RECOVERY, InputSpec, PluginRef, SplitSpec, StrategySpec,
+    TaskSpec,
+};
+use super::raw::{Names, RawCompensation, RawDefaults, RawLimits, RawPermissions, RawSplit, RawTask};
 use super::source::FieldPath;
 use crate::attempt::Limits;
 use crate::grant::Permissions;
 use crate::graph::find_cycle;
 use crate::id::Name;
 use indexmap::IndexMap;
+use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
@@ -132,6 +136,8 @@ impl Surroundings<'_> {
             retry,
             verify,
             recovery,
+            compensate,
+            split,
             limits,
         } = raw;
         let field = |field: &str| -> FieldPath { at!["tasks", name.as_str(), field].to_vec() };
@@ -172,26 +178,18 @@ impl Surroundings<'_> {
             Some(list) => check_recovery(checker, &field("recovery"), list, strategies),
             None => inherited.recovery.clone(),
         };
-        let with = match input {
-            None => Template::default(),
-            Some(value) if value.is_object() => checker.template(&field("with"), value),
-            // One expression may stand for the whole object.
-            Some(value) if value.is_string() => {
-                let template = checker.template(&field("with"), value);
-                if template.as_expression().is_none() {
-                    checker.error(
-                        &field("with"),
-                        "what a task is given is an object",
-                        "write it as `{ field: value }`",
-                    );
-                }
-                template
-            }
-            Some(_) => {
-                checker.error(&field("with"), "what a task is given is an object", "write it as `{ field: value }`");
-                Template::default()
-            }
-        };
+        let with = check_with(checker, &field("with"), input);
+        let below = |outer: &str, inner: &str| -> FieldPath { at!["tasks", name.as_str(), outer, inner].to_vec() };
+        let compensate = compensate.and_then(|RawCompensation { agent, input }| {
+            let with = check_with(checker, &below("compensate", "with"), input);
+            let agent = self.agent(checker, &below("compensate", "agent"), &agent)?;
+            Some(CompensationSpec { agent, with })
+        });
+        let split = split.and_then(|RawSplit { agent, input, pieces, field }| {
+            let with = input.map(|input| check_with(checker, &below("split", "with"), Some(input)));
+            let agent = self.agent(checker, &below("split", "agent"), &agent)?;
+            Some(SplitSpec { agent, with, pieces: pieces.unwrap_or_else(|| "pieces".to_owned()), field })
+        });
         let for_each = for_each.map(|value| {
             let template = checker.template(&field("for_each"), value);
             let is_usable = template.is_list() || template.as_expression().is_some();
@@ -221,6 +219,31 @@ impl Surroundings<'_> {
             attempts,
             verify,
             recovery,
+            compensate,
+            split,
+        }
+    }
+}
+
+/// What an agent is given.
+fn check_with(checker: &mut Checker<'_>, path: &[String], input: Option<Value>) -> Template {
+    let wrong = |checker: &mut Checker<'_>| {
+        checker.error(path, "what a task is given is an object", "write it as `{ field: value }`");
+    };
+    match input {
+        None => Template::default(),
+        Some(value) if value.is_object() => checker.template(path, value),
+        // One expression may stand for the whole object.
+        Some(value) if value.is_string() => {
+            let template = checker.template(path, value);
+            if template.as_expression().is_none() {
+                wrong(checker);
+            }
+            template
+        }
+        Some(_) => {
+            wrong(checker);
+            Template::default()
         }
     }
 }

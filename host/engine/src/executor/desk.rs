@@ -92,6 +92,12 @@ impl Desk {
         let named = |text: &str| Name::new(text).map_err(|error| ChildError::Invalid(error.to_string()));
         let of_name = |text: &str| task.child(&named(text)?).map_err(|error| ChildError::Invalid(error.to_string()));
         let agent = named(&new.agent)?;
+        if name.starts_with('_') {
+            return Err(ChildError::Invalid(format!(
+                "`{}` begins with `_`, as names of the host's own do",
+                short(name)
+            )));
+        }
         if !self.shared.agents.contains_key(&agent) {
             let known: Vec<_> = self.shared.agents.keys().map(|name| format!("`{name}`")).collect();
             let known = known.join(", ");

@@ -10,6 +10,7 @@ use crate::ports::BoxFuture;
 use longhaul_core::attempt::Usage;
 use longhaul_core::entry::Entry;
 use longhaul_core::id::{AttemptId, TaskId};
+use longhaul_core::incident::Problem;
 use longhaul_core::state::{TaskEvent, TaskState};
 use std::time::Duration;
 
@@ -88,7 +89,11 @@ impl Dispatcher {
 
     /// A task that is running and has no instance was not done by its deadline.
     pub(super) fn missed(&mut self, task: &TaskId, span: Duration) -> Result<(), Halt> {
-        let problem = missed(span);
+        self.fail_suspended(task, missed(span))
+    }
+
+    /// A task that is running and has no instance has this problem.
+    pub(super) fn fail_suspended(&mut self, task: &TaskId, problem: Problem) -> Result<(), Halt> {
         let facts = self.book.facts(task)?;
         let attempt = match facts.suspended.take() {
             // It is not brought back only to be ended, so what it used is known to nobody.

@@ -4,13 +4,14 @@ use super::book::Book;
 use super::checkpoints::Checkpoints;
 use super::events::{Ending, Event};
 use super::outputs::Outputs;
+use super::repair::{Remedy, Repair};
 use super::slots::Slots;
 use super::waits::Waits;
 use crate::error::Halt;
 use crate::executor::{Ended, Ending as TryEnding};
 use crate::options::{Order, RunControl};
 use crate::ports::JournalError;
-use crate::recovery::{Again, Case, Verdict, recover};
+use crate::recovery::{Again, Case, Remedies, Verdict, recover};
 use crate::report::merge;
 use crate::shared::{Shared, Stop};
 use crate::spending::Part;
@@ -41,6 +42,8 @@ pub(crate) struct Dispatcher {
     /// What is under way.
     pub(super) flight: JoinSet<Result<Event, JournalError>>,
     pub(super) waits: Waits,
+    /// What is done about failed tasks beside trying them again.
+    pub(super) under_repair: HashMap<TaskId, Repair>,
     /// What attempts have published.
     pub(super) arrivals: UnboundedReceiver<Outbox>,
     /// Ends the attempt of one task.
@@ -65,6 +68,7 @@ impl Dispatcher {
             overdue: shared.deadlines.missed().iter().map(TaskId::single).collect(),
             arrivals: shared.board.arrivals(),
             waits: Waits::default(),
+            under_repair: HashMap::new(),
             stops: HashMap::new(),
             shared,
             workflow,
@@ -110,6 +114,9 @@ impl Dispatcher {
                 continue;
             }
             if self.flight.is_empty() {
+                if self.ending.is_none() && self.break_deadlock()? {
+                    continue;
+                }
                 return Ok(());
             }
             tokio::select! {
@@ -245,6 +252,7 @@ impl Dispatcher {
             tries: facts.tries,
             allowed: spec.map_or(0, |spec| spec.attempts),
             checkpoint: self.shared.head.version(),
+            remedies: Remedies::of(task, spec),
         })
     }
 
@@ -264,6 +272,7 @@ impl Dispatcher {
 
     pub(super) fn decided(&mut self, task: &TaskId, verdict: Verdict, past: Option<Box<Past>>) -> Result<(), Halt> {
         let facts = self.book.facts(task)?;
+        let incident = past.as_ref().map(|past| past.incident.clone());
         facts.history.extend(past.map(|past| *past));
         let agent = facts.agent.clone();
         self.release(&agent)?;
@@ -292,6 +301,8 @@ impl Dispatcher {
                 });
                 Ok(())
             }
+            Verdict::Compensate => self.repair(task, incident, Remedy::Compensate),
+            Verdict::Split => self.repair(task, incident, Remedy::Split),
             Verdict::Skip(reason) => {
                 tracing::info!(run = %self.shared.run, %task, reason, "the task is skipped");
                 self.apply(task, TaskEvent::Skip, None)

@@ -25,6 +25,7 @@ mod dispatcher;
 mod events;
 mod finish;
 mod outputs;
+mod repair;
 mod restore;
 mod slots;
 mod waits;

@@ -98,7 +98,9 @@ impl Outputs {
 
 /// The tasks that a task's expressions mention.
 fn mentioned(spec: &TaskSpec) -> BTreeSet<Name> {
-    let templates = [Some(&spec.with), spec.for_each.as_ref()].into_iter().flatten();
+    let compensation = spec.compensate.as_ref().map(|spec| &spec.with);
+    let split = spec.split.as_ref().and_then(|spec| spec.with.as_ref());
+    let templates = [Some(&spec.with), spec.for_each.as_ref(), compensation, split].into_iter().flatten();
     let within = templates.flat_map(|template| template.expressions()).map(|(_, expression)| expression);
     within.chain(&spec.condition).flat_map(tasks_of).collect()
 }

@@ -5,12 +5,14 @@
 //! on from the middle: a try is done again along its transcript, an open incident is decided on, a wait goes on.
 
 use super::dispatcher::Dispatcher;
+use super::repair::Remedy;
 use crate::error::Halt;
 use crate::history::{History, Step as HistoryStep, TaskHistory};
 use crate::recovery::Verdict;
 use crate::transcript::Script;
 use longhaul_core::attempt::Outcome;
 use longhaul_core::id::TaskId;
+use longhaul_core::incident::Decision;
 use longhaul_core::state::{TaskEvent, TaskState};
 use longhaul_core::units::Timestamp;
 use std::time::Duration;
@@ -56,6 +58,7 @@ impl Dispatcher {
         }
         let event = from.event_to(to).ok_or_else(|| misfit(&format!("it cannot go from {from} to {to}")))?;
         let output = match event {
+            TaskEvent::Complete if from == TaskState::Failing => Some(self.output_of_parts(task)),
             TaskEvent::Complete => self.book.known(task).and_then(|known| known.output.clone()),
             _ => None,
         };
@@ -137,6 +140,15 @@ impl Dispatcher {
         let Some((decision, at)) = known.decided else {
             return self.recover(task, incident, known.asked);
         };
+        let remedy = match decision {
+            Decision::Compensate => Some(Remedy::Compensate),
+            Decision::Split => Some(Remedy::Split),
+            _ => None,
+        };
+        if let Some(remedy) = remedy {
+            self.release(&known.agent)?;
+            return self.repair(task, Some(incident), remedy);
+        }
         let case = self.case(task, incident, Vec::new())?;
         let verdict = match case.verdict(&decision, &self.shared.agents) {
             Ok(verdict) => self.less(verdict, at),

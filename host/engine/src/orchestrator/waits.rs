@@ -9,8 +9,10 @@ use crate::error::Halt;
 use crate::ports::BoxFuture;
 use longhaul_core::attempt::Wait;
 use longhaul_core::id::TaskId;
+use longhaul_core::incident::{IncidentClass, Problem};
 use longhaul_core::state::{TaskEvent, TaskState};
 use longhaul_core::units::Timestamp;
+use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use tokio::task::AbortHandle;
@@ -26,6 +28,8 @@ pub(super) struct Waits {
 #[derive(Debug)]
 struct Waiting {
     ticket: u64,
+    /// What it waits for, in words.
+    what: String,
     /// The children that have not ended.
     children: HashSet<TaskId>,
     timer: Option<AbortHandle>,
@@ -34,6 +38,7 @@ struct Waiting {
 impl Dispatcher {
     /// Lets a suspended task wait.
     pub(super) fn wait(&mut self, task: &TaskId, wait: Wait) -> Result<(), Halt> {
+        let what = wait.to_string();
         let Wait { until, children } = wait;
         let for_children = !children.is_empty();
         let ended = |state: TaskState| state.is_final() && state != TaskState::Escalated;
@@ -54,7 +59,7 @@ impl Dispatcher {
                 }))
             }
         };
-        self.waits.open.insert(task.clone(), Waiting { ticket, children, timer });
+        self.waits.open.insert(task.clone(), Waiting { ticket, what, children, timer });
         Ok(())
     }
 
@@ -79,11 +84,42 @@ impl Dispatcher {
 
     /// A child has ended: its parent is woken where it waited for nothing more.
     pub(super) fn child_ended(&mut self, parent: &TaskId, child: &TaskId) -> Result<(), Halt> {
+        self.repaired(parent, child)?;
         let Some(waiting) = self.waits.open.get_mut(parent) else { return Ok(()) };
         match waiting.children.remove(child) && waiting.children.is_empty() {
             true => self.wake(parent),
             false => Ok(()),
         }
+    }
+
+    /// Nothing is under way and nothing can begin: where tasks wait, nothing will ever come. The one that came to wait last, and so closed
+    /// the circle, fails of it, and its strategies decide; the others may go on by that. Tells whether there was one.
+    pub(super) fn break_deadlock(&mut self) -> Result<bool, Halt> {
+        /// The most waits that are told one by one.
+        const TOLD: usize = 20;
+        let Some((task, _)) = self.waits.open.iter().max_by_key(|(_, waiting)| waiting.ticket) else {
+            return Ok(false);
+        };
+        let task = task.clone();
+        let mut all: Vec<_> =
+            self.waits.open.iter().map(|(task, waiting)| (waiting.ticket, task, &waiting.what)).collect();
+        all.sort_unstable();
+        let told: Vec<_> =
+            all.iter().rev().take(TOLD).map(|(_, task, what)| json!({ "task": task, "waits": what })).collect();
+        let waits = all.len();
+        let what = self.waits.open.get(&task).map(|waiting| waiting.what.clone()).unwrap_or_default();
+        let message =
+            format!("the task waits {what}, and nothing is under way that could bring it; {waits} tasks wait");
+        let problem =
+            Problem::new(IncidentClass::Deadlock, message).with_evidence(json!({ "waits": waits, "tasks": told }));
+        self.wake(&task)?;
+        let agent = self.book.facts(&task)?.agent.clone();
+        if !self.slots.take(&agent, &task) {
+            return Ok(true);
+        }
+        self.apply(&task, TaskEvent::Start, None)?;
+        self.fail_suspended(&task, problem)?;
+        Ok(true)
     }
 
     fn wake(&mut self, task: &TaskId) -> Result<(), Halt> {

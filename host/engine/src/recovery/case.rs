@@ -1,9 +1,10 @@
 //! What is known about an incident, and what a decision about it means.
 
 use longhaul_core::digest::Digest;
-use longhaul_core::id::{Name, RunId};
+use longhaul_core::id::{Name, RunId, TaskId};
 use longhaul_core::incident::{Decision, Incident, Past, Situation};
 use longhaul_core::units::show_duration;
+use longhaul_core::workflow::model::TaskSpec;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -34,6 +35,28 @@ pub(crate) struct Case {
     pub(crate) overdue: Option<Duration>,
     /// The version that a rollback goes back to.
     pub(crate) checkpoint: Digest,
+    /// What the workflow says can be done beside trying again.
+    pub(crate) remedies: Remedies,
+}
+
+/// What a workflow says can be done about a failed task beside trying it again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Remedies {
+    /// What it did outside its files can be taken back.
+    pub(crate) compensate: bool,
+    /// It can be planned anew in smaller pieces.
+    pub(crate) split: bool,
+}
+
+impl Remedies {
+    /// Those of a task; children are not the workflow's own, which says nothing of them.
+    pub(crate) fn of(task: &TaskId, spec: Option<&TaskSpec>) -> Self {
+        let spec = spec.filter(|_| task.parent().is_none());
+        Self {
+            compensate: spec.is_some_and(|spec| spec.compensate.is_some()),
+            split: spec.is_some_and(|spec| spec.split.is_some()),
+        }
+    }
 }
 
 /// What is to be done about an incident.
@@ -41,6 +64,10 @@ pub(crate) struct Case {
 pub(crate) enum Verdict {
     /// Another try.
     Again(Again),
+    /// What it did outside its files is taken back; then the chain is asked once more.
+    Compensate,
+    /// It is done as smaller pieces.
+    Split,
     /// The task is left out, for this reason.
     Skip(String),
     /// A person has to look, for this reason.
@@ -132,10 +159,23 @@ impl Case {
             }
             Decision::Skip { reason } => Ok(Verdict::Skip(reason.clone())),
             Decision::Escalate { reason } => Ok(Verdict::Escalate(reason.clone())),
-            Decision::Split => Ok(Verdict::Escalate("the task has to be split, which takes a person for now".into())),
-            Decision::Compensate => {
-                Ok(Verdict::Escalate("what the task did has to be compensated, which takes a person for now".into()))
+            Decision::Split if !self.remedies.split => {
+                Err("the workflow does not say how the task can be split; add `split` to it".to_owned())
             }
+            Decision::Split => Ok(Verdict::Split),
+            Decision::Compensate if !self.remedies.compensate => {
+                Err("the workflow does not say how the task can be compensated; add `compensate` to it".to_owned())
+            }
+            Decision::Compensate if self.is_compensated() => {
+                Err("what the attempt did was compensated already".to_owned())
+            }
+            Decision::Compensate => Ok(Verdict::Compensate),
         }
+    }
+
+    /// Whether what the failed attempt did was taken back.
+    fn is_compensated(&self) -> bool {
+        let attempt = &self.incident.attempt;
+        self.history.iter().any(|past| past.incident.attempt == *attempt && past.decision == Decision::Compensate)
     }
 }

@@ -15,6 +15,7 @@ mod middle;
 mod order;
 mod record;
 mod recovery;
+mod repair;
 mod resume;
 mod waiting;
 mod world;

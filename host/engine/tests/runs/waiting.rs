@@ -1,6 +1,9 @@
 //! Waiting is free: what waits holds no slot and no instance, and goes on where it was, also in another process.
 
-use crate::world::{World, act, row, state, wait, write};
+use crate::world::{World, act, row, state, suspended, wait, write};
+use longhaul_core::attempt::Wait;
+use longhaul_core::entry::Entry;
+use longhaul_core::incident::{Decision, IncidentClass};
 use longhaul_core::state::{RunState, TaskState};
 use serde_json::json;
 use std::sync::Arc;
@@ -101,4 +104,46 @@ async fn a_run_that_only_waits_is_paused_and_cancelled_like_any_other() {
     });
     let cancelled = world.run(AGENT, "  x: {}").await.unwrap();
     assert_eq!((cancelled.status, state(&cancelled, "x")), (RunState::Cancelled, TaskState::Cancelled));
+}
+
+/// Two tasks that wait for what nobody will bring, until they are told that the other one is gone.
+fn deadlocked(decision: Decision) -> World {
+    World::new().strategy("s", move |_| Ok(Some(decision.clone()))).agent("a", |job| async move {
+        act(&job, "begins").ok();
+        match job.task.attempt.task.as_str() {
+            "z" => Ok(json!({})),
+            _ if job.task.attempt.number > 1 => Ok(json!({})),
+            _ => Err(suspended(&Wait::default())),
+        }
+    })
+}
+
+const CIRCLE: &str = "  x: {}\n  y: {}\n  z: { needs: [x, y] }";
+
+#[tokio::test(start_paused = true)]
+async fn waits_that_nothing_can_end_are_incidents_and_decided_on() {
+    let head = format!("{AGENT}\nrecovery: [ s ]");
+    for decision in [Decision::Skip { reason: "gone".into() }, Decision::Retry { after: Duration::ZERO }] {
+        let world = deadlocked(decision.clone());
+        let report = world.run(&head, CIRCLE).await.unwrap();
+        assert_eq!((report.status, report.incidents), (RunState::Completed, 2), "{decision:?}\n{}", world.story());
+        let raised = world.journal.records().into_iter().find_map(|record| match record.entry {
+            Entry::IncidentRaised { incident } => Some(incident),
+            _ => None,
+        });
+        let problem = raised.unwrap().problem;
+        assert_eq!(problem.class, IncidentClass::Deadlock);
+        assert_eq!(problem.evidence["tasks"].as_array().unwrap().len(), 2, "{}", problem.evidence);
+        for room in 1..world.journal.records().len() {
+            let cut = deadlocked(decision.clone());
+            cut.journal.limit(room);
+            cut.run(&head, CIRCLE).await.unwrap_err();
+            cut.journal.reopen(room);
+            let again = cut.resume(&head, CIRCLE).await.unwrap();
+            assert_eq!((again.status, again.incidents), (RunState::Completed, 2), "{room}\n{}", cut.story());
+        }
+    }
+    let world = deadlocked(Decision::Escalate { reason: "look".into() });
+    let report = world.run(&head, CIRCLE).await.unwrap();
+    assert_eq!((report.status, report.incidents), (RunState::Escalated, 1));
 }

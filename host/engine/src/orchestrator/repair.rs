@@ -1,0 +1,299 @@
+//! What is done about a failed task beside trying it again: taking back what it did outside its files, and splitting it.
+//!
+//! Other agents do that, as tasks of their own: children of the failed task, which stays `failing` meanwhile. So they have attempts, a recovery
+//! and a record like any other task, and a run that is resumed finds what was done of it.
+//!
+//! ```text
+//!   compensate ──► x._undo-2 ──────────────────────► the chain is asked again
+//!   split ───────► x._split-2 ──► x._part-2-0 … ───► x is completed
+//! ```
+//!
+//! The number is that of the failed attempt.
+
+use super::dispatcher::Dispatcher;
+use crate::error::Halt;
+use crate::recovery::Verdict;
+use longhaul_core::children::{ChildStatus, ChildTask, MAX_CHILDREN, Outbox};
+use longhaul_core::entry::Entry;
+use longhaul_core::id::{AttemptId, Name, TaskId};
+use longhaul_core::incident::Incident;
+use longhaul_core::state::TaskEvent;
+use longhaul_core::workflow::expr::EvaluationError;
+use longhaul_core::workflow::model::SplitSpec;
+use serde_json::{Map, Value, json};
+use std::collections::HashSet;
+
+/// What is done about a failed task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Remedy {
+    Compensate,
+    Split,
+}
+
+/// A failed task that something is done about.
+#[derive(Debug)]
+pub(super) struct Repair {
+    incident: Incident,
+    remedy: Remedy,
+    /// The children that it waits for.
+    open: HashSet<TaskId>,
+}
+
+/// Why a remedy does not help, in words.
+type NoHelp = String;
+
+impl Dispatcher {
+    /// Does something about a failed task, or goes on doing it.
+    pub(super) fn repair(&mut self, task: &TaskId, incident: Option<Incident>, remedy: Remedy) -> Result<(), Halt> {
+        let incident = incident.ok_or_else(|| Halt::Defect(format!("it is not known why `{task}` failed")))?;
+        self.under_repair.insert(task.clone(), Repair { incident, remedy, open: HashSet::new() });
+        self.carry_on_repair(task)
+    }
+
+    /// A child of a task has ended, which may be what a remedy waits for.
+    pub(super) fn repaired(&mut self, task: &TaskId, child: &TaskId) -> Result<(), Halt> {
+        let Some(repair) = self.under_repair.get_mut(task) else { return Ok(()) };
+        match repair.open.remove(child) && repair.open.is_empty() {
+            true => self.carry_on_repair(task),
+            false => Ok(()),
+        }
+    }
+
+    fn carry_on_repair(&mut self, task: &TaskId) -> Result<(), Halt> {
+        let Some(repair) = self.under_repair.get(task) else { return Ok(()) };
+        let (incident, remedy) = (repair.incident.clone(), repair.remedy);
+        let next = match remedy {
+            Remedy::Compensate => self.compensate(task, &incident)?,
+            Remedy::Split => self.split(task, &incident)?,
+        };
+        match next {
+            Ok(Step::Wait(children)) => {
+                if let Some(repair) = self.under_repair.get_mut(task) {
+                    repair.open = children;
+                }
+                Ok(())
+            }
+            Ok(Step::AskAgain) => {
+                self.under_repair.remove(task);
+                self.hold_slot(task)?;
+                self.recover(task, incident, Vec::new())
+            }
+            Ok(Step::Done(output)) => {
+                self.under_repair.remove(task);
+                self.apply(task, TaskEvent::Complete, Some(output))
+            }
+            Err(reason) => {
+                self.under_repair.remove(task);
+                self.hold_slot(task)?;
+                self.decided(task, Verdict::Escalate(reason), None)
+            }
+        }
+    }
+
+    /// Being decided on takes a slot, which is given back with the decision.
+    fn hold_slot(&mut self, task: &TaskId) -> Result<(), Halt> {
+        let agent = self.book.facts(task)?.agent.clone();
+        self.slots.take_back(&agent);
+        Ok(())
+    }
+
+    fn compensate(&mut self, task: &TaskId, incident: &Incident) -> Result<Result<Step, NoHelp>, Halt> {
+        let undo = match helper(task, &format!("_undo-{}", incident.attempt.number)) {
+            Ok(undo) => undo,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        Ok(match self.shared.board.status(&undo) {
+            Some(ChildStatus::Completed(_)) => Ok(Step::AskAgain),
+            Some(status) if status.has_ended() => Err(format!(
+                "what attempt {} did could not be compensated: `{undo}` {}; what it did stands",
+                incident.attempt.number,
+                ended(&status)
+            )),
+            Some(_) => Ok(Step::Wait(HashSet::from([undo]))),
+            None => {
+                let workflow = self.workflow.clone();
+                let name = self.book.facts(task)?.name.clone();
+                let spec = workflow.tasks.get(&name).and_then(|spec| spec.compensate.as_ref());
+                let Some(spec) = spec else { return Ok(Err("the workflow does not say how".to_owned())) };
+                let scope = self.outputs.scope(self.book.facts(task)?.item());
+                let evaluated = spec.with.evaluate(&scope).and_then(|with| Ok((with, self.input_of(task)?)));
+                match evaluated {
+                    Err(error) => Err(format!("what compensates it cannot be worked out: {error}")),
+                    Ok((with, input)) => {
+                        let mut with = object(with);
+                        let Incident { attempt, problem, .. } = incident;
+                        let failed = json!({
+                            "task": task, "attempt": attempt.number, "input": input, "class": problem.class,
+                            "message": problem.message, "evidence": problem.evidence,
+                        });
+                        with.insert("failed".to_owned(), failed);
+                        let child = child(undo.clone(), &spec.agent, with.into());
+                        self.ask_for(&incident.attempt, vec![child])?;
+                        Ok(Step::Wait(HashSet::from([undo])))
+                    }
+                }
+            }
+        })
+    }
+
+    fn split(&mut self, task: &TaskId, incident: &Incident) -> Result<Result<Step, NoHelp>, Halt> {
+        let workflow = self.workflow.clone();
+        let name = self.book.facts(task)?.name.clone();
+        let spec = workflow.tasks.get(&name).and_then(|spec| spec.split.as_ref());
+        let Some(spec) = spec else { return Ok(Err("the workflow does not say how it is split".to_owned())) };
+        let planner = match helper(task, &format!("_split-{}", incident.attempt.number)) {
+            Ok(planner) => planner,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let output = match self.shared.board.status(&planner) {
+            Some(ChildStatus::Completed(output)) => output,
+            Some(status) if status.has_ended() => {
+                return Ok(Err(format!("it could not be split: `{planner}` {}", ended(&status))));
+            }
+            Some(_) => return Ok(Ok(Step::Wait(HashSet::from([planner])))),
+            None => {
+                let scope = self.outputs.scope(self.book.facts(task)?.item());
+                let input = match &spec.with {
+                    Some(with) => with.evaluate(&scope),
+                    None => self.input_of(task),
+                };
+                return match input {
+                    Err(error) => Ok(Err(format!("how it is split cannot be worked out: {error}"))),
+                    Ok(input) => {
+                        self.ask_for(&incident.attempt, vec![child(planner.clone(), &spec.agent, input)])?;
+                        Ok(Ok(Step::Wait(HashSet::from([planner]))))
+                    }
+                };
+            }
+        };
+        let parts = self.parts(task);
+        if parts.is_empty() {
+            let input = match self.input_of(task) {
+                Ok(input) => object(input),
+                Err(error) => return Ok(Err(format!("its input cannot be worked out: {error}"))),
+            };
+            let inputs = match pieces(spec, &planner, &output, &input) {
+                Ok(inputs) => inputs,
+                Err(reason) => return Ok(Err(reason)),
+            };
+            let agent = self.book.facts(task)?.agent.clone();
+            let mut children = Vec::with_capacity(inputs.len());
+            for (index, input) in inputs.into_iter().enumerate() {
+                match helper(task, &format!("_part-{}-{index}", incident.attempt.number)) {
+                    Ok(id) => children.push(child(id, &agent, input)),
+                    Err(reason) => return Ok(Err(reason)),
+                }
+            }
+            let open = children.iter().map(|child| child.task.clone()).collect();
+            self.ask_for(&incident.attempt, children)?;
+            return Ok(Ok(Step::Wait(open)));
+        }
+        let stand = |part: &TaskId| self.shared.board.status(part).unwrap_or(ChildStatus::Pending);
+        let open: HashSet<_> = parts.iter().filter(|part| !stand(part).has_ended()).cloned().collect();
+        if !open.is_empty() {
+            return Ok(Ok(Step::Wait(open)));
+        }
+        let is_bad = |status: &ChildStatus| !matches!(status, ChildStatus::Completed(_) | ChildStatus::Skipped);
+        let bad: Vec<_> = parts.iter().map(|part| (part, stand(part))).filter(|(_, status)| is_bad(status)).collect();
+        Ok(match bad.first() {
+            None => Ok(Step::Done(self.output_of_parts(task))),
+            Some((part, status)) => {
+                Err(format!("{} of its {} pieces are not done; `{part}` {}", bad.len(), parts.len(), ended(status)))
+            }
+        })
+    }
+
+    /// The pieces that a task was split into.
+    fn parts(&self, task: &TaskId) -> Vec<TaskId> {
+        let is_part = |child: &TaskId| child.as_str()[task.as_str().len()..].starts_with("._part-");
+        self.book.children(task).into_iter().filter(|child| is_part(child)).cloned().collect()
+    }
+
+    /// What a task puts out that was done as pieces: `{"parts": […]}`.
+    pub(super) fn output_of_parts(&self, task: &TaskId) -> Value {
+        let parts = self.parts(task).into_iter().map(|part| match self.shared.board.status(&part) {
+            Some(ChildStatus::Completed(output)) => output,
+            _ => Value::Null,
+        });
+        json!({ "parts": parts.collect::<Vec<_>>() })
+    }
+
+    /// What a task of the workflow is given.
+    fn input_of(&mut self, task: &TaskId) -> Result<Value, EvaluationError> {
+        let workflow = self.workflow.clone();
+        let Ok(facts) = self.book.facts(task) else { return Ok(json!({})) };
+        let scope = self.outputs.scope(facts.item());
+        workflow.tasks.get(&facts.name).map_or(Ok(json!({})), |spec| spec.with.evaluate(&scope))
+    }
+
+    /// Makes tasks that the host itself asks for part of the run.
+    fn ask_for(&mut self, attempt: &AttemptId, spawned: Vec<ChildTask>) -> Result<(), Halt> {
+        let outbox = Outbox { spawned, ..Outbox::default() };
+        self.shared.ledger.attempt(attempt, Entry::Published(outbox.clone()))?;
+        self.shared.board.enter(&outbox);
+        self.published(outbox)
+    }
+}
+
+/// What comes next.
+enum Step {
+    /// The end of these.
+    Wait(HashSet<TaskId>),
+    /// The chain is asked again.
+    AskAgain,
+    /// The task is done, with this output.
+    Done(Value),
+}
+
+fn helper(task: &TaskId, name: &str) -> Result<TaskId, NoHelp> {
+    let name = Name::new(name).map_err(|error| error.to_string())?;
+    task.child(&name).map_err(|error| error.to_string())
+}
+
+fn child(task: TaskId, agent: &Name, input: Value) -> ChildTask {
+    ChildTask { task, agent: agent.clone(), input, needs: Vec::new(), priority: 0 }
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+/// The inputs of the pieces that a planner put out.
+fn pieces(
+    spec: &SplitSpec,
+    planner: &TaskId,
+    output: &Value,
+    input: &Map<String, Value>,
+) -> Result<Vec<Value>, NoHelp> {
+    let SplitSpec { pieces: list, field, .. } = spec;
+    let wrong = |what: String| Err(format!("it could not be split: {what} in the output of `{planner}`"));
+    let Some(Value::Array(pieces)) = output.get(list) else { return wrong(format!("there is no list `{list}`")) };
+    if pieces.is_empty() {
+        return wrong(format!("the list `{list}` is empty"));
+    }
+    if pieces.len() > MAX_CHILDREN {
+        return wrong(format!("the list `{list}` has {} pieces, more than {MAX_CHILDREN},", pieces.len()));
+    }
+    let mut inputs = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        let mut input = input.clone();
+        match (field, piece) {
+            (Some(field), piece) => drop(input.insert(field.clone(), piece.clone())),
+            (None, Value::Object(fields)) => input.extend(fields.clone()),
+            (None, _) => return wrong(format!("a piece of `{list}` is not an object, and `split` has no `as`,")),
+        }
+        inputs.push(Value::Object(input));
+    }
+    Ok(inputs)
+}
+
+fn ended(status: &ChildStatus) -> String {
+    match status {
+        ChildStatus::Failed(reason) => format!("failed: {reason}"),
+        ChildStatus::Skipped => "was skipped".to_owned(),
+        _ => "was cancelled".to_owned(),
+    }
+}
