@@ -109,17 +109,6 @@ async fn an_escalated_run_lets_work_under_way_finish_and_keeps_the_rest() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_carried_out_yet_goes_to_a_person() {
-    for decision in [Decision::Split, Decision::Compensate] {
-        let recorded = decision.clone();
-        let world = failing(1, IncidentClass::Exhausted).strategy("s", move |_| Ok(Some(decision.clone())));
-        let report = world.run(HEAD, "  t: {}").await.unwrap();
-        assert_eq!(report.status, RunState::Escalated);
-        assert_eq!(world.decisions().pop().unwrap().1, Some(recorded));
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn another_agent_takes_over() {
     let world = failing(9, IncidentClass::Denied).strategy("s", |_| Ok(Some(Decision::Reassign { agent: name("b") })));
     let report = world.run(HEAD, "  t: {}").await.unwrap();
