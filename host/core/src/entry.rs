@@ -80,6 +80,9 @@ pub enum Entry {
         /// What the run may use up from now on, where that was changed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         budget: Option<Budget>,
+        /// How long the run was under way before, as far as the record says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worked: Option<Duration>,
     },
     /// Everything up to here was copied from another run, which goes on by itself, if at all.
     Forked {

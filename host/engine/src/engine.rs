@@ -4,6 +4,7 @@ use crate::board::Board;
 use crate::deadlines::Deadlines;
 use crate::error::{EngineError, Halt};
 use crate::executor::Grants;
+use crate::forward::Forward;
 use crate::history::History;
 use crate::ledger::Ledger;
 use crate::options::{Apply, ResumeOptions, RunOptions};
@@ -149,7 +150,7 @@ impl Engine {
         same_plugins(&shared, &history)?;
         let workflow = Arc::new(workflow);
         let halt = |halt: Halt| halt.of_run(run.clone());
-        let resumed = Entry::RunResumed { host, isolation, budget };
+        let resumed = Entry::RunResumed { host, isolation, budget, worked: Some(history.active) };
         let state = go_on(&shared, &history, resumed).map_err(halt)?;
         let known = std::mem::take(&mut history.tasks);
         let book = Book::restoring(&workflow, graph, shared.ledger.clone(), known).map_err(halt)?;
@@ -194,8 +195,10 @@ impl Engine {
         if !workflow.prompt.is_empty() {
             objective = [objective.as_str(), workflow.prompt.as_str()].join("\n\n").trim_start().to_owned();
         }
+        let time = Forward::from(self.ports.time.clone(), start.last);
+        let ports = Ports { time, ..self.ports.clone() };
         Ok(Shared {
-            ledger: Arc::new(Ledger::new(start.run.clone(), &self.ports, start.last)),
+            ledger: Arc::new(Ledger::new(start.run.clone(), &ports, start.last)),
             run: start.run,
             workflow: workflow.name.clone(),
             objective,
@@ -204,7 +207,7 @@ impl Engine {
             agents,
             strategies,
             seed: start.seed,
-            ports: self.ports.clone(),
+            ports,
             head: Head::new(start.version),
             in_use: InUse::default(),
             board: Board::new(),

@@ -173,7 +173,12 @@ impl History {
                 break;
             }
         }
-        history.ok_or(HistoryError::NoStart)
+        let mut history = history.ok_or(HistoryError::NoStart)?;
+        if last.is_none() {
+            // The record may go on behind what was read, with actions that a crash cut short.
+            history.reach(records.newest(run)?);
+        }
+        Ok(history)
     }
 
     /// Where all tasks stand, by name.
@@ -283,11 +288,14 @@ impl History {
 
     fn add(&mut self, position: Position, record: Record) -> Result<(), HistoryError> {
         let Record { at, task, attempt, entry } = record;
-        // From the end of one process to the beginning of the next one, the run was not under way.
-        if !matches!(entry, Entry::RunResumed { .. }) {
-            self.active = self.active.saturating_add(at.since(self.last));
+        match &entry {
+            // From the end of one process to the beginning of the next one, the run was not under way.
+            Entry::RunResumed { worked, .. } => {
+                self.active = worked.unwrap_or(self.active);
+                self.last = self.last.max(at);
+            }
+            _ => self.reach(at),
         }
-        self.last = self.last.max(at);
         match entry {
             Entry::RunStarted { .. } => return Err(misfit(position, "the run begins a second time")),
             Entry::RunResumed { budget, .. } => self.budget = budget.or(self.budget),
@@ -309,6 +317,12 @@ impl History {
             }
         }
         Ok(())
+    }
+
+    /// It was under way until then.
+    fn reach(&mut self, at: Timestamp) {
+        self.active = self.active.saturating_add(at.since(self.last));
+        self.last = self.last.max(at);
     }
 
     fn plan(&mut self, task: TaskId, agent: Name) {

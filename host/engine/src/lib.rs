@@ -29,6 +29,7 @@ mod deadlines;
 mod engine;
 mod error;
 mod executor;
+mod forward;
 mod history;
 mod ledger;
 mod options;

@@ -19,7 +19,7 @@ use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
 use longhaul_core::incident::{Decision, Situation};
 use longhaul_core::path::StagePath;
 use longhaul_core::stage::Stage;
-use longhaul_core::units::Bytes;
+use longhaul_core::units::{Bytes, Timestamp};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -227,6 +227,12 @@ pub trait Records: Send + Sync {
     /// # Errors
     /// [`JournalError`] where they cannot be read, or one of them is of a later version.
     fn read(&self, run: &RunId, query: &Query) -> Result<Vec<(Position, Record)>, JournalError>;
+
+    /// The time of the newest of all records of `run`, which has some. What was appended and not flushed may be missing.
+    ///
+    /// # Errors
+    /// [`JournalError`] where it cannot be read.
+    fn newest(&self, run: &RunId) -> Result<Timestamp, JournalError>;
 }
 
 /// Which records are wanted.

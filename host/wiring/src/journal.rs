@@ -4,6 +4,7 @@ use crate::place::Place;
 use crate::records::{RecordsPort, failed};
 use longhaul_core::entry::{Entry, Position, Record};
 use longhaul_core::id::RunId;
+use longhaul_core::units::Timestamp;
 use longhaul_engine::ports::{BoxFuture, Journal, JournalError, Query, Records};
 use longhaul_store::{Reader, RunJournal, StoreError};
 use std::sync::OnceLock;
@@ -40,6 +41,10 @@ impl JournalPort {
 impl Records for JournalPort {
     fn read(&self, run: &RunId, query: &Query) -> Result<Vec<(Position, Record)>, JournalError> {
         self.records.read(run, query)
+    }
+
+    fn newest(&self, run: &RunId) -> Result<Timestamp, JournalError> {
+        self.records.newest(run)
     }
 }
 

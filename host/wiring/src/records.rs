@@ -2,9 +2,10 @@
 
 use longhaul_core::entry::{Position, Record};
 use longhaul_core::id::RunId;
+use longhaul_core::units::Timestamp;
 use longhaul_engine::ports::{JournalError, Query, Records};
 use longhaul_store::{Content, EntryKind, Filter, Reader, StoreError};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Entries that are read in one go.
 const PAGE: u64 = 512;
@@ -19,6 +20,11 @@ impl RecordsPort {
     pub fn new(reader: Reader) -> Self {
         Self(Mutex::new(reader))
     }
+
+    fn lock(&self) -> MutexGuard<'_, Reader> {
+        // A reader is not changed by reading, so one that somebody panicked with is as good as before.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Records for RecordsPort {
@@ -29,8 +35,7 @@ impl Records for RecordsPort {
         };
         let filter =
             Filter { after: query.after, task: query.task.clone(), kinds, limit: Some(PAGE), ..Filter::default() };
-        // A reader is not changed by reading, so one that somebody panicked with is as good as before.
-        let reader = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let reader = self.lock();
         let lines = reader.entries(run, &filter).map_err(failed)?.map(|line| {
             let line = line.map_err(failed)?;
             match line.content {
@@ -42,6 +47,10 @@ impl Records for RecordsPort {
             }
         });
         lines.collect()
+    }
+
+    fn newest(&self, run: &RunId) -> Result<Timestamp, JournalError> {
+        Ok(self.lock().run(run).map_err(failed)?.summary.last)
     }
 }
 

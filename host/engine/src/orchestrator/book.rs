@@ -256,7 +256,9 @@ impl Book {
 
     fn record(&mut self, changes: &[TaskChange]) -> Result<(), Halt> {
         for TaskChange { task, from, to } in changes {
+            // A person may let a task go on that has escalated, and it needs all that it had.
             if to.is_final()
+                && *to != TaskState::Escalated
                 && let Some(facts) = self.facts.get_mut(task)
             {
                 facts.let_go();

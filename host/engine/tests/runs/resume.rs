@@ -1,6 +1,6 @@
 //! A run that is cut off anywhere, any number of times, comes to the end that it would have come to.
 
-use crate::world::{FUEL, World, act, problem, read, row, state, write};
+use crate::world::{FUEL, World, act, problem, read, row, state, wait, write};
 use longhaul_core::attempt::RecordError;
 use longhaul_core::entry::{Budget, Entry};
 use longhaul_core::incident::{Decision, IncidentClass};
@@ -228,4 +228,49 @@ async fn what_is_over_does_not_go_on() {
     world.run(AGENT, "  x: {}").await.unwrap();
     let error = world.resume(AGENT, "  x: {}").await.unwrap_err();
     assert!(matches!(error, EngineError::Over { state: RunState::Completed, .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_element_that_escalated_is_tried_again_with_what_it_was_given() {
+    const AGENT: &str = "agents: { a: { plugin: a } }\ndefaults: { agent: a }\nrecovery: [ s ]";
+    const EACH: &str = "  x: { for_each: [7, 8], with: { n: \"${{ item }}\" } }";
+    let mended = Arc::new(AtomicU32::new(0));
+    let is_mended = mended.clone();
+    let world = World::new()
+        .strategy("s", |_| Ok(Some(Decision::Escalate { reason: "look".into() })))
+        .agent("a", move |job| {
+            let fails = is_mended.load(Ordering::Relaxed) == 0 && job.task.input["n"] == 8;
+            async move { if fails { Err(problem(IncidentClass::Trap)) } else { Ok(json!({ "n": job.task.input["n"] })) } }
+        });
+    let head = format!("{AGENT}\ndone_when: \"${{{{ tasks.x.items == [{{'n': 7}}, {{'n': 8}}] }}}}\"");
+    assert_eq!(world.run(&head, EACH).await.unwrap().status, RunState::Escalated);
+    mended.store(1, Ordering::Relaxed);
+    let report = world.resume(&head, EACH).await.unwrap();
+    assert_eq!((report.status, report.reason.as_str()), (RunState::Completed, ""));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_was_set_back_neither_turns_the_record_back_nor_holds_the_run_up() {
+    const AGENT: &str = "agents: { a: { plugin: a } }\ndefaults: { agent: a, timeout: 9h }\nbudget: { wall_time: 3h }";
+    let world = World::new().agent("a", |job| async move {
+        // It acts and does nothing else for two hours, so that all that the record has of it are actions.
+        for _ in 0..120 {
+            if job.recorder.replayed().is_none() {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+            }
+            act(&job, "works").map_err(|_| problem(IncidentClass::Fatal))?;
+        }
+        wait(&job, Duration::from_secs(5 * 3600)).map(|()| json!({}))
+    });
+    // The run is cut off after an hour, and the clock is set back by two.
+    world.journal.limit(69);
+    world.run(AGENT, "  x: {}").await.unwrap_err();
+    world.journal.reopen(69);
+    *world.set_back.lock().unwrap() = Duration::from_secs(2 * 3600);
+    let cut = world.journal.records().last().unwrap().at;
+    let report = world.resume(AGENT, "  x: {}").await.unwrap();
+    // Of the three hours one is used up before the cut, although nothing but actions was recorded meanwhile.
+    assert_eq!(report.status, RunState::Exhausted);
+    let spent = world.journal.records().last().unwrap().at.since(cut);
+    assert!(spent.abs_diff(Duration::from_secs(2 * 3600)) < Duration::from_secs(120), "{spent:?}");
 }

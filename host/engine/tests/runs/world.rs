@@ -43,6 +43,8 @@ pub(crate) struct World {
     base: Digest,
     /// When the world's clock began: with its first run.
     epoch: OnceLock<Instant>,
+    /// By how much the machine's clock was set back since.
+    pub(crate) set_back: Mutex<Duration>,
 }
 
 impl World {
@@ -60,6 +62,7 @@ impl World {
             plugins: FakePlugins::default(),
             base,
             epoch: OnceLock::new(),
+            set_back: Mutex::default(),
         };
         DEFAULT_RECOVERY.into_iter().fold(world, |world, strategy| world.strategy(strategy, |_| Ok(None)))
     }
@@ -132,7 +135,7 @@ impl World {
         *files.folder.lock().unwrap() = files.version(self.base);
         let journal = Arc::new(FakeJournal::of(records));
         let (options, plugins, epoch) = (self.options.clone(), self.plugins.clone(), self.epoch.clone());
-        World { files, journal, options, plugins, base: self.base, epoch }
+        World { files, journal, options, plugins, base: self.base, epoch, set_back: Mutex::default() }
     }
 
     /// Goes on with the run, as a new process would that has nothing but the record and the files.
@@ -161,7 +164,7 @@ impl World {
             plugins: Arc::new(self.plugins.clone()),
             workspace: Arc::new(FakeWorkspace(self.files.clone())),
             journal: self.journal.clone(),
-            time: Arc::new(VirtualTime(*self.epoch.get_or_init(Instant::now))),
+            time: Arc::new(VirtualTime(*self.epoch.get_or_init(Instant::now), *self.set_back.lock().unwrap())),
             observer: Arc::new(Unobserved),
         }
     }
@@ -473,6 +476,10 @@ impl Records for FakeJournal {
         let records = inner.records.iter().enumerate().skip(first).filter(|(_, record)| wanted(record));
         Ok(records.take(PAGE).map(|(i, record)| (Position(i as u64), record.clone())).collect())
     }
+
+    fn newest(&self, _: &RunId) -> Result<Timestamp, JournalError> {
+        Ok(self.inner.lock().unwrap().records.last().unwrap().at)
+    }
 }
 
 impl Journal for FakeJournal {
@@ -508,11 +515,11 @@ pub(crate) fn workflow(head: &str, tasks: &str) -> Workflow {
     parse("test.workflow.yaml", &text).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-struct VirtualTime(Instant);
+struct VirtualTime(Instant, Duration);
 
 impl Clock for VirtualTime {
     fn now(&self) -> Timestamp {
-        Timestamp(1_700_000_000_000 + self.0.elapsed().as_millis() as u64)
+        Timestamp(1_700_000_000_000 + self.0.elapsed().as_millis() as u64 - self.1.as_millis() as u64)
     }
 }
 

@@ -108,6 +108,7 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
             host: "0.1.0".into(),
             isolation: vec!["landlock".into()],
             budget: Some(Budget { wall_time: Duration::from_secs(27_000), fuel: Some(Fuel(7)), ..Budget::default() }),
+            worked: None,
         },
         EntryKind::Forked => Entry::Forked { from: run_id("20261119-010203-000001"), checkpoint: 3 },
         EntryKind::Checkpointed => {
@@ -217,6 +218,11 @@ pub(crate) fn further() -> Vec<(&'static str, Record)> {
             *usage = Usage { tokens: Tokens(12_000), money: Money(250_000), ..*usage };
         }
     };
+    let worked = |entry: &mut Entry| {
+        if let Entry::RunResumed { worked, .. } = entry {
+            *worked = Some(Duration::from_millis(3_600_500));
+        }
+    };
     vec![
         ("attempt-started-stall", altered(EntryKind::AttemptStarted, limits)),
         ("committed-published", altered(EntryKind::Committed, published)),
@@ -224,6 +230,7 @@ pub(crate) fn further() -> Vec<(&'static str, Record)> {
         ("run-resumed-budget", altered(EntryKind::RunResumed, budget)),
         ("attempt-ended-spent", altered(EntryKind::AttemptEnded, spent)),
         ("action-answered", answered()),
+        ("run-resumed-worked", altered(EntryKind::RunResumed, worked)),
     ]
 }
 
