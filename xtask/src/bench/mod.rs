@@ -10,6 +10,7 @@ mod guests;
 mod programs;
 mod resume;
 mod row;
+mod simulation;
 mod suspended;
 mod trivial_run;
 
@@ -22,13 +23,14 @@ pub(crate) use row::{Row, json, table};
 type Measurement = fn(&Ground) -> Result<Vec<Row>, BenchError>;
 
 /// All measurements with what they are about. A further one is one line here.
-const MEASUREMENTS: [(&str, Measurement); 7] = [
+const MEASUREMENTS: [(&str, Measurement); 8] = [
     ("the sandbox: instances, computing, file operations", programs::sandbox),
     ("the journal: what an entry costs", programs::store),
     ("a trivial workflow, whole process, warm cache", trivial_run::measure),
     ("a fan-out of 1000 tasks, whole process", fan_out::measure),
     ("resume along 1000 to 100 000 recorded actions", resume::measure),
     ("10 000 suspended attempts", suspended::measure),
+    ("simulated runs of seven hours under faults", simulation::measure),
     ("codemod over 1000 files, beside a native tool", codemod::measure),
 ];
 

@@ -6,6 +6,7 @@ mod demo;
 mod lint;
 mod plugin;
 mod plugins;
+mod simulate;
 mod soak;
 mod test;
 mod tidy;
@@ -29,6 +30,7 @@ pub(crate) enum Xtask {
     Lint(lint::Lint),
     Bench(bench::Bench),
     Soak(soak::SoakCommand),
+    Simulate(simulate::Simulate),
 }
 
 impl Xtask {
@@ -45,6 +47,7 @@ impl Xtask {
             Xtask::Lint(command) => command.run(&house)?,
             Xtask::Bench(command) => command.run(&house)?,
             Xtask::Soak(command) => command.run(&house)?,
+            Xtask::Simulate(command) => command.run(&house)?,
         }
         Ok(())
     }
