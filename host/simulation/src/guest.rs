@@ -77,7 +77,7 @@ impl Guest {
     /// What it used up to now; a function of its calls, but for the time.
     pub(crate) fn usage(&self, time: Duration) -> Usage {
         let (actions, fuel) = (self.calls.load(Relaxed), Fuel(self.fuel.load(Relaxed)));
-        Usage { fuel, memory: Bytes(4 << 20), time, actions, denials: 0 }
+        Usage { fuel, memory: Bytes(4 << 20), time, actions, ..Usage::default() }
     }
 
     /// Works with a model for `span`, turn by turn; a replay has the answers already.

@@ -5,14 +5,14 @@ use crate::guest::{Guest, Stop};
 use crate::project::Project;
 use crate::strategies;
 use crate::world::Process;
-use longhaul_core::attempt::{AttemptReport, Job, Outcome, Ran, Recorder};
+use longhaul_core::attempt::{AttemptReport, Job, Outcome, Ran, Recorder, Wait};
 use longhaul_core::digest::Digest;
 use longhaul_core::grant::{FsPermissions, Permissions};
 use longhaul_core::id::Name;
 use longhaul_core::incident::{Decision, IncidentClass, Problem, Situation};
 use longhaul_engine::ports::{BoxFuture, PluginInfo, Plugins};
 use std::sync::Arc;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep};
 
 /// The agents of the simulated workflow.
 const AGENTS: [&str; 4] = ["planner", "coder", "writer", "reviewer"];
@@ -40,16 +40,22 @@ impl Plugins for SimPlugins {
     fn run_agent<'a>(&'a self, agent: &'a Name, job: Job) -> BoxFuture<'a, Ran> {
         Box::pin(async move {
             let _open = self.process.world.tally.instances.one();
-            let (limit, began) = (job.limits.time, Instant::now());
+            let (limit, recall, began) = (job.limits.time, Arc::clone(&job.recall), Instant::now());
             let guest = Guest::new(&self.process, job);
             let work = agents::work(agent.as_str(), self.project, &guest);
-            let worked = if guest.is_deaf() { Ok(work.await) } else { timeout(limit, work).await };
+            let worked = tokio::select! {
+                biased;
+                worked = work => worked,
+                () = sleep(limit), if !guest.is_deaf() => {
+                    Err(Stop::Failed(Problem::new(IncidentClass::Timeout, "the attempt took longer than it may")))
+                }
+                problem = recall.recalled(), if !guest.is_deaf() => Err(Stop::Failed(problem)),
+            };
             let result = match worked {
-                Err(_) => Err(Problem::new(IncidentClass::Timeout, "the attempt took longer than it may")),
-                Ok(Err(Stop::Suspended(until))) => return Ran::Suspended(until),
-                Ok(Err(Stop::Renewed(state))) => Ok(Outcome::ContinueAsNew(state)),
-                Ok(Err(Stop::Failed(problem))) => Err(problem),
-                Ok(Ok(output)) => Ok(Outcome::Completed(output)),
+                Err(Stop::Suspended(until)) => return Ran::Suspended(Wait::until(until)),
+                Err(Stop::Renewed(state)) => Ok(Outcome::ContinueAsNew(state)),
+                Err(Stop::Failed(problem)) => Err(problem),
+                Ok(output) => Ok(Outcome::Completed(output)),
             };
             Ran::Ended(AttemptReport { result, usage: guest.usage(began.elapsed()) })
         })

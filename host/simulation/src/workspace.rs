@@ -76,6 +76,10 @@ impl Workspace for SimWorkspace {
         })
     }
 
+    fn used(&self) -> Bytes {
+        self.port.used()
+    }
+
     fn collect(&self, keep: Vec<Digest>) -> BoxFuture<'_, Result<Bytes, WorkspaceError>> {
         Box::pin(async move {
             self.process.survive().await;

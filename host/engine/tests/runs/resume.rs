@@ -260,7 +260,7 @@ async fn a_clock_that_was_set_back_neither_turns_the_record_back_nor_holds_the_r
             }
             act(&job, "works").map_err(|_| problem(IncidentClass::Fatal))?;
         }
-        wait(&job, Duration::from_secs(5 * 3600)).map(|()| json!({}))
+        wait(&job, Duration::from_secs(5 * 3600)).await.map(|()| json!({}))
     });
     // The run is cut off after an hour, and the clock is set back by two.
     world.journal.limit(69);
