@@ -3,13 +3,16 @@
 //! Actions, log lines and progress are not read here. They are most of a record, and only those of tries that a crash cut
 //! short matter: a [`Transcript`](crate::transcript) reads them when such a try is done again.
 
+mod error;
 mod task;
 
 use crate::options::Apply;
-use crate::ports::{JournalError, Query, Records};
+use crate::ports::{Query, Records};
 use crate::report::TaskRow;
 use crate::spending::Used;
 
+pub use error::HistoryError;
+use error::misfit;
 use longhaul_core::children::Outbox;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Budget, ChangeKind, CheckpointReason, Entry, Position, Record};
@@ -100,25 +103,6 @@ pub struct Standing<'a> {
     pub state: TaskState,
     /// Whether an attempt of it is under way, and goes on.
     pub goes_on: bool,
-}
-
-/// A run cannot be resumed from its record.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum HistoryError {
-    /// It cannot be read.
-    #[error("the record of the run cannot be read")]
-    Journal(#[from] JournalError),
-    /// It does not begin as a record does.
-    #[error("the record of the run does not say how it began")]
-    NoStart,
-    /// An entry that does not fit what came before it.
-    #[error("entry {} of the record does not fit the ones before it: {what}", .at.0)]
-    Misfit {
-        /// The entry.
-        at: Position,
-        /// Why.
-        what: String,
-    },
 }
 
 impl History {
@@ -403,8 +387,4 @@ impl History {
         }
         Ok(())
     }
-}
-
-fn misfit(at: Position, what: impl Into<String>) -> HistoryError {
-    HistoryError::Misfit { at, what: what.into() }
 }

@@ -50,6 +50,7 @@ impl From<RecordError> for Stop {
     fn from(error: RecordError) -> Self {
         Stop::Failed(match error {
             RecordError::Diverged(divergence) => divergence.into(),
+            RecordError::Unknown(unknown) => (*unknown).into(),
             RecordError::Lost(reason) => Problem::new(IncidentClass::Transient, reason),
         })
     }
@@ -226,6 +227,7 @@ impl Guest {
             calls: 1,
             bytes: Bytes(bytes),
             digest: None,
+            exchange: None,
             result: ActionResult::Ok,
         }))?;
         Ok(())
