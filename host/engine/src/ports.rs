@@ -222,7 +222,8 @@ pub trait Journal: Records {
 /// Reads what journals hold.
 pub trait Records: Send + Sync {
     /// The records of `run` that `query` asks for, in order: some of them, as many as are read in one go; none where there
-    /// are no more. Blocks while the disk is read. What was appended and not flushed may be missing.
+    /// are no more. Blocks while the disk is read. What was appended and not flushed may be missing; what was flushed is there before
+    /// it is said that there are no more.
     ///
     /// # Errors
     /// [`JournalError`] where they cannot be read, or one of them is of a later version.

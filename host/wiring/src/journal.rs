@@ -20,7 +20,7 @@ pub struct JournalPort {
 impl JournalPort {
     /// For a run that begins.
     pub fn new(store: longhaul_store::Journal, reader: Reader, place: Place) -> Self {
-        Self { store, records: RecordsPort::new(reader), run: OnceLock::new(), place }
+        Self { store, records: RecordsPort::at(reader, place), run: OnceLock::new(), place }
     }
 
     /// For a run that goes on.
@@ -34,7 +34,7 @@ impl JournalPort {
         place: Place,
     ) -> Result<Self, StoreError> {
         let journal = store.open_run(run)?;
-        Ok(Self { store, records: RecordsPort::new(reader), run: OnceLock::from(journal), place })
+        Ok(Self { store, records: RecordsPort::at(reader, place), run: OnceLock::from(journal), place })
     }
 }
 
