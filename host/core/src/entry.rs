@@ -108,6 +108,9 @@ pub enum Entry {
         needs: Vec<TaskId>,
         /// The agent.
         agent: Name,
+        /// Others that may do it as well.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        or: Vec<Name>,
     },
     /// A task went from one state to another.
     TaskChanged {

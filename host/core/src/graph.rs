@@ -22,7 +22,7 @@
 //! When a task fails or is cancelled, all that wait for it can never start and are cancelled with it. Those that wait for
 //! an *escalated* task stay pending: a person decides, and may let it be tried again.
 //!
-//! Each update costs what it changes: counts of unmet needs, one heap of ready tasks for each agent, no scan of all tasks.
+//! Each update costs what it changes: counts of unmet needs, one heap of ready tasks for each agent or list of agents, no scan of all tasks.
 //!
 //! This file is what can be asked of a graph and told to it. `build` makes one from a list of tasks, `ready` says which
 //! task goes first, and `settle` carries on what the end of a task means for others.
@@ -33,6 +33,7 @@ mod settle;
 
 pub use build::{GraphTask, find_cycle};
 
+use crate::agents::Agents;
 use crate::children::ChildTask;
 use crate::id::{Name, TaskId};
 use crate::state::{IllegalTransition, TaskEvent, TaskState};
@@ -143,7 +144,8 @@ pub struct Graph {
 struct Node {
     id: TaskId,
     name: Name,
-    agent: Name,
+    /// Who may take it next.
+    agents: Agents,
     kind: Kind,
     state: TaskState,
     /// Needs that have not ended well yet.
@@ -177,8 +179,8 @@ enum Kind {
 }
 
 impl Graph {
-    /// Takes the first ready task whose agent `admits`. The caller starts, skips or expands it, or puts it back.
-    pub fn next(&mut self, admits: impl FnMut(&Name) -> bool) -> Option<Next> {
+    /// Takes the first ready task of whose agents `admits` admits one. The caller starts, skips or expands it, or puts it back.
+    pub fn next(&mut self, admits: impl FnMut(&Agents) -> bool) -> Option<Next> {
         let first = self.ready.first(|index| &self.nodes[index].turn, admits)?;
         let node = &mut self.nodes[first];
         node.turn.end();
@@ -233,7 +235,7 @@ impl Graph {
         if !matches!(parent.kind, Kind::Unexpanded) || parent.state != TaskState::Pending || parent.unmet > 0 {
             return Err(GraphError::NotExpandable(task.clone()));
         }
-        let (name, agent, rank) = (parent.name.clone(), parent.agent.clone(), parent.turn.rank());
+        let (name, agents, rank) = (parent.name.clone(), parent.agents.clone(), parent.turn.rank());
         let mut changes = Vec::new();
         self.set(index, TaskState::Running, &mut changes);
         let mut elements = Vec::with_capacity(count);
@@ -241,7 +243,7 @@ impl Graph {
             let element = self.add(Node {
                 id: TaskId::element(&name, i),
                 name: name.clone(),
-                agent: agent.clone(),
+                agents: agents.clone(),
                 kind: Kind::Element { parent: index },
                 state: TaskState::Pending,
                 unmet: 0,
@@ -289,7 +291,7 @@ impl Graph {
         let index = self.add(Node {
             id: child.task.clone(),
             name: owner.name.clone(),
-            agent: child.agent.clone(),
+            agents: child.agent.clone().into(),
             kind: Kind::Child { parent },
             state: TaskState::Pending,
             unmet: open.len(),
@@ -329,9 +331,27 @@ impl Graph {
         self.by_id.get(task).map(|i| self.nodes[*i].state)
     }
 
-    /// The name of a task's agent.
-    pub fn agent(&self, task: &TaskId) -> Option<&Name> {
-        self.by_id.get(task).map(|i| &self.nodes[*i].agent)
+    /// Who may take a task next.
+    pub fn agents(&self, task: &TaskId) -> Option<&Agents> {
+        self.by_id.get(task).map(|i| &self.nodes[*i].agents)
+    }
+
+    /// From now on these may take a task.
+    ///
+    /// # Errors
+    /// [`GraphError::UnknownTask`].
+    pub fn assign(&mut self, task: &TaskId, agents: Agents) -> Result<(), GraphError> {
+        let index = self.find(task)?;
+        let node = &mut self.nodes[index];
+        if node.agents != agents {
+            node.agents = agents;
+            // The entry in the queue of the others is void now.
+            if node.turn.is_queued() {
+                node.turn.end();
+                self.enqueue(index);
+            }
+        }
+        Ok(())
     }
 
     /// What a task waits for; elements of a `for_each` wait for nothing of their own.
@@ -379,7 +399,7 @@ impl Graph {
     fn enqueue(&mut self, index: usize) {
         let node = &mut self.nodes[index];
         if node.state == TaskState::Pending && node.unmet == 0 {
-            self.ready.push(&node.agent, index, &mut node.turn);
+            self.ready.push(&node.agents, index, &mut node.turn);
         }
     }
 }

@@ -5,6 +5,7 @@
 //! (a stage, an attempt, an action, a journal entry) is said here once.
 
 pub mod action;
+pub mod agents;
 pub mod attempt;
 pub mod children;
 pub mod clock;

@@ -362,7 +362,10 @@ impl History {
                 task.is_committed = task.ended.is_some();
                 self.publish(outbox);
             }
-            Entry::AttemptStarted { judges, base, .. } => {
+            Entry::AttemptStarted { agent, judges, base, .. } => {
+                if judges.is_none() {
+                    task.agent = agent;
+                }
                 let number = attempt.ok_or_else(|| misfit(position, "it names no attempt"))?;
                 task.base = Some(base);
                 task.attempt_started(position, number, judges.is_some());

@@ -113,10 +113,11 @@ fn describe(record: &Record, debug: bool) -> Option<String> {
         Entry::PluginUsed { name, plugin, digest, version } => {
             format!("{plugin} {name} {} is {:.12}", one_line(version, 30), digest.to_string())
         }
-        Entry::TaskPlanned { needs, agent } => {
+        Entry::TaskPlanned { needs, agent, or } => {
             let needs: Vec<_> = needs.iter().take(8).map(ToString::to_string).collect();
             let needs = if needs.is_empty() { String::new() } else { format!(" after {}", needs.join(", ")) };
-            format!("planned for {agent}{needs}")
+            let agents: Vec<_> = std::iter::once(agent).chain(or).map(|agent| agent.as_str()).collect();
+            format!("planned for {}{needs}", agents.join(" or "))
         }
         Entry::TaskChanged { from, to } => format!("{from} → {to}"),
         Entry::AttemptStarted { agent, .. } => format!("{agent} begins"),

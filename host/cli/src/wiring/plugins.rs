@@ -119,7 +119,7 @@ impl Loaded {
     pub(crate) fn check_grants(&self, given: &Given) -> Result<(), Failure> {
         let all = given.workflow.tasks.iter();
         let all =
-            all.flat_map(|(task, spec)| spec.helpers().chain([&spec.agent]).map(move |agent| (task, spec, agent)));
+            all.flat_map(|(task, spec)| spec.helpers().chain(spec.agents.iter()).map(move |agent| (task, spec, agent)));
         for (task, spec, agent) in all {
             let Some(plugin) = self.agents.get(agent) else { continue };
             let manifest = &plugin.inspection().manifest;

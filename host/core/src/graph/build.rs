@@ -3,6 +3,7 @@
 
 use super::ready::{Rank, Turn};
 use super::{Graph, GraphError, Kind, Node};
+use crate::agents::Agents;
 use crate::id::{Name, TaskId};
 use crate::state::TaskState;
 use crate::workflow::model::Workflow;
@@ -13,8 +14,8 @@ use std::collections::HashMap;
 pub struct GraphTask {
     /// Its name.
     pub name: Name,
-    /// Who works on it.
-    pub agent: Name,
+    /// Who may work on it.
+    pub agents: Agents,
     /// The tasks that have to end well first.
     pub needs: Vec<Name>,
     /// Higher goes first.
@@ -31,7 +32,7 @@ impl Graph {
     pub fn new(workflow: &Workflow) -> Result<Self, GraphError> {
         Self::build(workflow.tasks.iter().map(|(name, task)| GraphTask {
             name: name.clone(),
-            agent: task.agent.clone(),
+            agents: task.agents.clone(),
             needs: task.needs.clone(),
             priority: task.priority,
             expands: task.for_each.is_some(),
@@ -71,7 +72,7 @@ impl Graph {
             graph.add(Node {
                 id: TaskId::single(&task.name),
                 name: task.name,
-                agent: task.agent,
+                agents: task.agents,
                 kind: if task.expands { Kind::Unexpanded } else { Kind::Single },
                 state: TaskState::Pending,
                 unmet: needs.len(),

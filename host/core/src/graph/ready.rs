@@ -1,10 +1,10 @@
 //! What is ready, and what of it goes first.
 //!
-//! A [`Queue`] has a heap for each agent, so that the tasks of a busy agent are passed over at once. Nothing is taken out of
+//! A [`Queue`] has a heap for each agent, and for each list of agents that may do the same tasks, so that the tasks of a busy agent are passed over at once. Nothing is taken out of
 //! the middle of a heap: a node that is no longer ready only ends its [`Turn`], and the entry that spoke for it is dropped
 //! when it comes to the top.
 
-use crate::id::Name;
+use crate::agents::Agents;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
@@ -30,7 +30,7 @@ pub(super) struct Turn {
 /// The nodes that are ready, by agent.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    heaps: BTreeMap<Name, BinaryHeap<Ready>>,
+    heaps: BTreeMap<Agents, BinaryHeap<Ready>>,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +67,11 @@ impl Turn {
         self.rank
     }
 
+    /// Whether the node is ready.
+    pub(super) fn is_queued(&self) -> bool {
+        self.queued
+    }
+
     /// The node is not ready any more; its entry is void.
     pub(super) fn end(&mut self) {
         self.queued = false;
@@ -79,29 +84,29 @@ impl Turn {
 
 impl Queue {
     /// Makes a node ready; nothing is done where it is already.
-    pub(super) fn push(&mut self, agent: &Name, node: usize, turn: &mut Turn) {
+    pub(super) fn push(&mut self, agents: &Agents, node: usize, turn: &mut Turn) {
         if turn.queued {
             return;
         }
         turn.queued = true;
         turn.ticket = turn.ticket.wrapping_add(1);
         let entry = Ready { rank: turn.rank, node, ticket: turn.ticket };
-        self.heaps.entry(agent.clone()).or_default().push(entry);
+        self.heaps.entry(agents.clone()).or_default().push(entry);
     }
 
-    /// The node that goes first among those whose agent `admits`. It stays ready until its turn is ended.
+    /// The node that goes first among those of whose agents `admits` admits one. It stays ready until its turn is ended.
     pub(super) fn first<'a>(
         &mut self,
         turn_of: impl Fn(usize) -> &'a Turn,
-        mut admits: impl FnMut(&Name) -> bool,
+        mut admits: impl FnMut(&Agents) -> bool,
     ) -> Option<usize> {
         let mut best: Option<(Rank, usize)> = None;
-        for (agent, heap) in &mut self.heaps {
+        for (agents, heap) in &mut self.heaps {
             while heap.peek().is_some_and(|top| !turn_of(top.node).is_spoken_for_by(top)) {
                 heap.pop();
             }
             let Some(top) = heap.peek() else { continue };
-            if best.is_none_or(|(rank, _)| top.rank > rank) && admits(agent) {
+            if best.is_none_or(|(rank, _)| top.rank > rank) && admits(agents) {
                 best = Some((top.rank, top.node));
             }
         }

@@ -15,7 +15,7 @@ fn id(text: &str) -> TaskId {
 fn task(text: &str, needs: &[&str]) -> GraphTask {
     GraphTask {
         name: name(text),
-        agent: name("a"),
+        agents: name("a").into(),
         needs: needs.iter().map(|n| name(n)).collect(),
         priority: 0,
         expands: false,
@@ -64,13 +64,36 @@ fn priority_goes_first_then_the_longest_way_then_the_order_of_the_file() {
 
 #[test]
 fn an_agent_that_is_busy_lets_others_pass() {
-    let other = GraphTask { agent: name("b"), ..task("late", &[]) };
+    let other = GraphTask { agents: name("b").into(), ..task("late", &[]) };
     let mut graph = Graph::build([task("early", &[]), other]).unwrap();
-    assert_eq!(graph.next(|agent| agent.as_str() == "b"), Some(Next::Run(id("late"))));
-    assert_eq!(graph.next(|agent| agent.as_str() == "b"), None);
+    assert_eq!(graph.next(|agents| agents.first().as_str() == "b"), Some(Next::Run(id("late"))));
+    assert_eq!(graph.next(|agents| agents.first().as_str() == "b"), None);
     assert_eq!(take(&mut graph).unwrap(), "early");
     graph.put_back(&id("early")).unwrap();
     assert_eq!(take(&mut graph).unwrap(), "early");
+    assert_eq!(take(&mut graph), None);
+}
+
+#[test]
+fn a_task_of_several_agents_waits_for_any_of_them_and_can_be_given_to_another() {
+    let any = Agents::any(name("a"), [name("b")]);
+    let both = GraphTask { agents: any.clone(), ..task("both", &[]) };
+    let mut graph = Graph::build([task("early", &[]), both]).unwrap();
+    let only = |one: &str| {
+        let one = name(one);
+        move |agents: &Agents| agents.iter().any(|agent| *agent == one)
+    };
+    assert_eq!(graph.next(only("b")), Some(Next::Run(id("both"))));
+    graph.put_back(&id("both")).unwrap();
+    graph.assign(&id("both"), name("c").into()).unwrap();
+    assert_eq!(graph.next(only("b")), None, "what it was queued for before is void");
+    assert_eq!(graph.next(only("c")), Some(Next::Run(id("both"))));
+    // One that is not ready is only given away.
+    graph.assign(&id("both"), any).unwrap();
+    assert_eq!(graph.next(only("b")), None);
+    graph.put_back(&id("both")).unwrap();
+    assert_eq!(take(&mut graph).unwrap(), "early");
+    assert_eq!(take(&mut graph).unwrap(), "both");
     assert_eq!(take(&mut graph), None);
 }
 
@@ -307,7 +330,7 @@ fn build(plan: &Plan) -> (Graph, Vec<GraphTask>) {
         .enumerate()
         .map(|(i, (needs, priority, agent, elements))| GraphTask {
             name: name(&format!("t{i}")),
-            agent: name(&format!("agent{agent}")),
+            agents: name(&format!("agent{agent}")).into(),
             needs: if i == 0 { Vec::new() } else { needs.iter().map(|n| name(&format!("t{}", n.index(i)))).collect() },
             priority: *priority,
             expands: elements.is_some(),

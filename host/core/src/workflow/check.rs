@@ -9,7 +9,9 @@ use super::model::{
     Workflow, WorkspaceSpec,
 };
 use super::path::Root;
-use super::raw::{RawBudget, RawCheckpoints, RawInput, RawPolicy, RawStrategy, RawWorkflow, RawWorkspace};
+use super::raw::{
+    RawBudget, RawCheckpoints, RawConcurrency, RawInput, RawPolicy, RawStrategy, RawWorkflow, RawWorkspace,
+};
 use super::source::{FieldPath, Source, Tree};
 use super::{mentions, near, tasks};
 use crate::grant::Permissions;
@@ -19,7 +21,7 @@ use crate::units::{Fuel, Tokens};
 use indexmap::IndexMap;
 use serde_json::Value;
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Checks the content of a workflow file.
@@ -183,19 +185,17 @@ impl Checker<'_> {
             if agent.max == Some(0) {
                 self.error(&field("max"), "an agent works on at least one task at a time", "write 1 or more");
             }
+            if agent.model.as_ref().is_some_and(String::is_empty) {
+                self.error(&field("model"), "a model has a name", "write it, or leave the field out");
+            }
             let plugin = self.plugin(&field("plugin"), &agent.plugin);
             let config = self.config(&field("config"), agent.config, &inputs);
             agent_limits.insert(name.clone(), (field("limits"), agent.limits));
-            agents.insert(name, AgentSpec { plugin, config, max: agent.max });
+            agents.insert(name, AgentSpec { plugin, config, max: agent.max, model: agent.model });
         }
         let mut strategies = self.strategies(raw.strategies, &inputs);
         let budget = self.budget(raw.budget.unwrap_or_default());
-        let concurrency =
-            raw.concurrency.and_then(|c| c.max).map_or_else(Concurrency::default, |max| Concurrency { max });
-        if !(1..=MAX_CONCURRENCY).contains(&concurrency.max) {
-            let message = format!("the number of parallel tasks is 1 to {MAX_CONCURRENCY}");
-            self.error(at!["concurrency", "max"], message, "write one in this range");
-        }
+        let concurrency = self.concurrency(raw.concurrency.unwrap_or_default(), &agents);
         let checkpoints = self.checkpoints(raw.checkpoints.unwrap_or_default());
         let workspace = self.workspace(raw.workspace.unwrap_or_default());
 
@@ -226,6 +226,27 @@ impl Checker<'_> {
             tasks,
             done_when,
         })
+    }
+
+    fn concurrency(&mut self, raw: RawConcurrency, agents: &BTreeMap<Name, AgentSpec>) -> Concurrency {
+        let max = raw.max.unwrap_or_else(|| Concurrency::default().max);
+        let mut limit = |path: &[String], max: u32| {
+            if !(1..=MAX_CONCURRENCY).contains(&max) {
+                let message = format!("the number of parallel tasks is 1 to {MAX_CONCURRENCY}");
+                self.error(path, message, "write one in this range");
+            }
+        };
+        limit(at!["concurrency", "max"], max);
+        for (model, max) in &raw.models {
+            limit(at!["concurrency", "models", model], *max);
+        }
+        let known = agents.values().filter_map(|agent| agent.model.as_deref()).collect::<BTreeSet<_>>();
+        for model in raw.models.keys().filter(|model| !known.contains(model.as_str())) {
+            // A limit on what nobody has would have no effect.
+            let path = at!["concurrency", "models", model].to_vec();
+            self.unknown(&path, "model of an agent", model, known.iter().copied());
+        }
+        Concurrency { max, models: raw.models.into_iter().collect() }
     }
 
     fn inputs(&mut self, raw: IndexMap<String, Option<RawInput>>) -> BTreeMap<String, InputSpec> {

@@ -8,6 +8,7 @@ pub use crate::entry::Budget;
 pub use crate::units::Money;
 
 use super::expr::{EvaluationError, Expression, Scope, Template};
+use crate::agents::Agents;
 use crate::attempt::Limits;
 use crate::grant::Permissions;
 use crate::id::Name;
@@ -82,16 +83,18 @@ impl InputSpec {
 pub const MAX_CONCURRENCY: u32 = 256;
 
 /// How many tasks run at a time. An agent can have a bound of its own, see [`AgentSpec::max`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Concurrency {
     /// In the whole run.
     pub max: u32,
+    /// By all agents that work with the same model, by its name.
+    pub models: BTreeMap<String, u32>,
 }
 
 impl Default for Concurrency {
     /// 3 tasks.
     fn default() -> Self {
-        Self { max: 3 }
+        Self { max: 3, models: BTreeMap::new() }
     }
 }
 
@@ -165,6 +168,8 @@ pub struct AgentSpec {
     pub config: Template,
     /// How many tasks it works on at a time; none means as many as the run may have.
     pub max: Option<u32>,
+    /// The model that it works with: agents with the same one share that model's limit.
+    pub model: Option<String>,
 }
 
 /// A recovery strategy: a plugin with its configuration.
@@ -179,8 +184,8 @@ pub struct StrategySpec {
 /// A task.
 #[derive(Debug, Clone)]
 pub struct TaskSpec {
-    /// Who works on it; a key of [`Workflow::agents`].
-    pub agent: Name,
+    /// Who may work on it; keys of [`Workflow::agents`].
+    pub agents: Agents,
     /// Tasks that have to end well first; keys of [`Workflow::tasks`].
     pub needs: Vec<Name>,
     /// A list: the task is done once for each of its elements, as `item` with its `index`.

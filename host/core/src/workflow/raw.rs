@@ -81,8 +81,8 @@ pub(super) struct RawInput {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Defaults")]
 pub(super) struct RawDefaults {
-    /// The agent.
-    pub agent: Option<String>,
+    /// The agent, or a list of agents of which any may do a task.
+    pub agent: Option<Names>,
     /// The wall time of one attempt, as in `30m`.
     pub timeout: Option<String>,
     /// How often a task is tried.
@@ -124,6 +124,9 @@ pub(super) struct RawBudget {
 pub(super) struct RawConcurrency {
     /// In the whole run; 3 where nothing is said.
     pub max: Option<u32>,
+    /// By all agents that work with the same model, by its name.
+    #[serde(default)]
+    pub models: IndexMap<String, u32>,
 }
 
 /// When restore points are made, and how many are kept.
@@ -170,6 +173,8 @@ pub(super) struct RawAgent {
     pub limits: Option<RawLimits>,
     /// How many tasks it works on at a time.
     pub max: Option<u32>,
+    /// The model that it works with: agents with the same one share `concurrency.models`.
+    pub model: Option<String>,
 }
 
 /// A recovery strategy: a plugin with its configuration.
@@ -188,8 +193,8 @@ pub(super) struct RawStrategy {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Task")]
 pub(super) struct RawTask {
-    /// Who works on it; the default agent where nothing is said.
-    pub agent: Option<String>,
+    /// Who works on it, or a list of which anyone may; the default agent where nothing is said.
+    pub agent: Option<Names>,
     /// The tasks that have to end well first: one name or a list.
     #[serde(default)]
     pub needs: Names,

@@ -9,6 +9,7 @@ use super::model::{
 };
 use super::raw::{Names, RawCompensation, RawDefaults, RawLimits, RawPermissions, RawSplit, RawTask};
 use super::source::FieldPath;
+use crate::agents::Agents;
 use crate::attempt::Limits;
 use crate::grant::Permissions;
 use crate::graph::find_cycle;
@@ -35,7 +36,7 @@ pub(super) struct Surroundings<'a> {
 
 /// What the tasks inherit, checked.
 struct Inherited {
-    agent: Option<Name>,
+    agents: Option<Agents>,
     limits: BTreeMap<Name, Limits>,
     attempts: u32,
     permissions: Permissions,
@@ -83,9 +84,9 @@ impl Surroundings<'_> {
     }
 
     fn inherited(&self, checker: &mut Checker<'_>, strategies: &mut BTreeMap<Name, StrategySpec>) -> Inherited {
-        let agent = match &self.defaults.agent {
-            Some(text) => self.agent(checker, at!["defaults", "agent"], text),
-            None if self.agents.len() == 1 => self.agents.keys().next().cloned(),
+        let agents = match &self.defaults.agent {
+            Some(names) => self.anyone(checker, at!["defaults", "agent"], names),
+            None if self.agents.len() == 1 => self.agents.keys().next().cloned().map(Agents::only),
             None => None,
         };
         let mut common = checker.limits(at!["defaults", "limits"], self.defaults.limits.as_ref(), Limits::default());
@@ -103,7 +104,29 @@ impl Surroundings<'_> {
         let permissions = checker.permissions(at!["permissions"], permissions, self.agent_names());
         let recovery = self.recovery.clone().unwrap_or_else(|| DEFAULT_RECOVERY.map(String::from).to_vec());
         let recovery = check_recovery(checker, at!["recovery"], recovery, strategies);
-        Inherited { agent, limits, attempts, permissions, recovery }
+        Inherited { agents, limits, attempts, permissions, recovery }
+    }
+
+    /// The agents of a field that takes one or a list.
+    fn anyone(&self, checker: &mut Checker<'_>, path: &[String], raw: &Names) -> Option<Agents> {
+        let mut found: Vec<Name> = Vec::new();
+        for (i, text) in raw.names.iter().enumerate() {
+            let mut path = path.to_vec();
+            if raw.is_list {
+                path.push(i.to_string());
+            }
+            match self.agent(checker, &path, text) {
+                Some(name) if found.contains(&name) => {
+                    checker.error(&path, format!("`{name}` is there twice"), "remove one of the two");
+                }
+                found_one => found.extend(found_one),
+            }
+        }
+        if raw.names.is_empty() {
+            checker.error(path, "nobody is named", "name an agent, or several of which anyone may do it");
+        }
+        let mut found = found.into_iter();
+        Some(Agents::any(found.next()?, found))
     }
 
     fn agent(&self, checker: &mut Checker<'_>, path: &[String], text: &str) -> Option<Name> {
@@ -141,20 +164,20 @@ impl Surroundings<'_> {
             limits,
         } = raw;
         let field = |field: &str| -> FieldPath { at!["tasks", name.as_str(), field].to_vec() };
-        let agent = match agent {
-            Some(text) => self.agent(checker, &field("agent"), &text),
+        let agents = match agent {
+            Some(names) => self.anyone(checker, &field("agent"), &names),
             None => {
-                if inherited.agent.is_none() && self.defaults.agent.is_none() {
+                if inherited.agents.is_none() && self.defaults.agent.is_none() {
                     checker.key_error(
                         at!["tasks", name.as_str()],
                         "nobody works on this task",
                         "add `agent:` here, or under `defaults:` for all tasks",
                     );
                 }
-                inherited.agent.clone()
+                inherited.agents.clone()
             }
         };
-        let base = agent.as_ref().and_then(|agent| inherited.limits.get(agent)).cloned().unwrap_or_default();
+        let base = agents.as_ref().and_then(|agents| inherited.limits.get(agents.first())).cloned().unwrap_or_default();
         let mut effective = checker.limits(&field("limits"), limits.as_ref(), base);
         if let Some(text) = timeout {
             effective.time = checker.duration(&field("timeout"), &text).unwrap_or(effective.time);
@@ -207,7 +230,7 @@ impl Surroundings<'_> {
         let condition = condition.and_then(|text| checker.expression(&field("if"), &text));
         TaskSpec {
             // Without an agent there is an error, and this name is never used.
-            agent: agent.unwrap_or_else(|| name.clone()),
+            agents: agents.unwrap_or_else(|| Agents::only(name.clone())),
             needs,
             for_each,
             condition,

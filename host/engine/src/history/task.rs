@@ -17,6 +17,8 @@ pub(crate) struct TaskHistory {
     pub(crate) is_planned: bool,
     /// Who works on it.
     pub(crate) agent: Name,
+    /// Whom it was given to by a strategy.
+    pub(crate) given_to: Option<Name>,
     /// The elements that were planned for it, where it has a `for_each`.
     pub(crate) elements: usize,
     /// The number of its next attempt.
@@ -59,6 +61,7 @@ impl TaskHistory {
             state: TaskState::Pending,
             is_planned: false,
             agent,
+            given_to: None,
             elements: 0,
             next: 1,
             attempts: 0,
@@ -105,7 +108,8 @@ impl TaskHistory {
             TaskState::Pending => {
                 match self.decided.take() {
                     Some((Decision::Reassign { agent }, _)) => {
-                        self.agent = agent;
+                        self.agent.clone_from(&agent);
+                        self.given_to = Some(agent);
                         // Another agent cannot read what this one handed to itself.
                         self.handed = None;
                         self.validator = None;

@@ -59,16 +59,17 @@ impl Dispatcher {
             return self.book.put_back(task);
         }
         let workflow = self.workflow.clone();
+        let Some(agent) = self.slots.choose(&self.book.agents(task)?) else {
+            return Err(Halt::Defect(format!("nobody has room for `{task}`, which was its turn")));
+        };
         let facts = self.book.facts(task)?;
-        let agent = facts.agent.clone();
+        facts.agent.clone_from(&agent);
         let spec = workflow.tasks.get(&facts.name).ok_or_else(|| Halt::Defect(format!("there is no task `{task}`")))?;
         let ready = self.prepare(task, spec)?;
         if matches!(ready, Ok(Ready::Skip)) {
             return self.apply(task, TaskEvent::Skip, None);
         }
-        if !self.slots.take(&agent, task) {
-            return Ok(());
-        }
+        self.slots.take(&agent);
         self.apply(task, TaskEvent::Start, None)?;
         match ready {
             Ok(Ready::Work(work)) => self.execute(task, *work),

@@ -8,6 +8,7 @@ use crate::history::TaskHistory;
 use crate::ledger::Ledger;
 use crate::report::TaskRow;
 use crate::transcript::Script;
+use longhaul_core::agents::Agents;
 use longhaul_core::children::ChildTask;
 use longhaul_core::counts::TaskCounts;
 use longhaul_core::digest::Digest;
@@ -37,8 +38,10 @@ pub(crate) struct Book {
 pub(super) struct Facts {
     /// Its name in the workflow.
     pub(super) name: Name,
-    /// Who works on it, or will.
+    /// Who works on it, or did last.
     pub(super) agent: Name,
+    /// Who may work on it.
+    agents: Agents,
     /// The element that it is done for, with its number.
     pub(super) element: Option<(Value, usize)>,
     /// The input of a task that another one asked for.
@@ -96,13 +99,13 @@ impl Book {
         let facts = HashMap::with_capacity(workflow.tasks.len());
         let mut book = Self { ledger, graph, facts, known, planned: HashSet::new() };
         for (name, spec) in &workflow.tasks {
-            book.enter(TaskId::single(name), name, &spec.agent, None)?;
+            book.enter(TaskId::single(name), name, &spec.agents, None)?;
         }
         Ok(book)
     }
 
-    /// The task that goes first of those whose agent `admits`.
-    pub(super) fn next(&mut self, admits: impl FnMut(&Name) -> bool) -> Option<Next> {
+    /// The task that goes first of those of whose agents `admits` admits one.
+    pub(super) fn next(&mut self, admits: impl FnMut(&Agents) -> bool) -> Option<Next> {
         self.graph.next(admits)
     }
 
@@ -121,10 +124,10 @@ impl Book {
     /// Makes `items` the elements of a task.
     pub(super) fn expand(&mut self, task: &TaskId, items: Vec<Value>) -> Result<Vec<TaskChange>, Halt> {
         let changes = self.graph.expand(task, items.len())?;
-        let Facts { name, agent, .. } = self.facts(task)?;
-        let (name, agent) = (name.clone(), agent.clone());
+        let Facts { name, agents, .. } = self.facts(task)?;
+        let (name, agents) = (name.clone(), agents.clone());
         for (index, item) in items.into_iter().enumerate() {
-            self.enter(TaskId::element(&name, index), &name, &agent, Some((item, index)))?;
+            self.enter(TaskId::element(&name, index), &name, &agents, Some((item, index)))?;
         }
         self.record(&changes)?;
         Ok(changes)
@@ -135,7 +138,7 @@ impl Book {
         let changes = self.graph.spawn(&child)?;
         let ChildTask { task, agent, input, .. } = child;
         let name = Name::new(task.name()).map_err(|error| Halt::Defect(error.to_string()))?;
-        self.enter(task.clone(), &name, &agent, None)?;
+        self.enter(task.clone(), &name, &agent.into(), None)?;
         self.facts(&task)?.child = Some(input);
         self.record(&changes)?;
         Ok(changes)
@@ -181,6 +184,25 @@ impl Book {
         // A task that was expanded goes as its elements do.
         open.retain(|(task, _)| self.graph.elements(task).is_empty());
         Ok(open)
+    }
+
+    /// Who may take a task next.
+    pub(super) fn agents(&self, task: &TaskId) -> Result<Agents, Halt> {
+        let agents = self.graph.agents(task).cloned();
+        agents.ok_or_else(|| Halt::Defect(format!("nothing is known of the task `{task}`")))
+    }
+
+    /// What is begun goes on with the agent that began it.
+    pub(super) fn keep_agent(&mut self, task: &TaskId) -> Result<(), Halt> {
+        let agent = self.facts(task)?.agent.clone();
+        Ok(self.graph.assign(task, agent.into())?)
+    }
+
+    /// A try is over: the next one may be anybody's, but for what only the last agent can read.
+    pub(super) fn open_to_all(&mut self, task: &TaskId) -> Result<(), Halt> {
+        let facts = self.facts(task)?;
+        let agents = if facts.handed.is_some() { facts.agent.clone().into() } else { facts.agents.clone() };
+        Ok(self.graph.assign(task, agents)?)
     }
 
     /// What is known of a task.
@@ -241,14 +263,21 @@ impl Book {
         (counts, rows)
     }
 
-    fn enter(&mut self, task: TaskId, name: &Name, agent: &Name, element: Option<(Value, usize)>) -> Result<(), Halt> {
+    fn enter(
+        &mut self,
+        task: TaskId,
+        name: &Name,
+        agents: &Agents,
+        element: Option<(Value, usize)>,
+    ) -> Result<(), Halt> {
         let (facts, is_planned) = match self.known(&task) {
-            Some(history) => (Facts::known(name, element, history), history.is_planned),
-            None => (Facts::new(name, agent, element), self.planned.remove(&task)),
+            Some(history) => (Facts::known(name, agents, element, history), history.is_planned),
+            None => (Facts::new(name, agents, element), self.planned.remove(&task)),
         };
         if !is_planned {
             let needs = self.graph.needs(&task).into_iter().cloned().collect();
-            self.ledger.task(&task, Entry::TaskPlanned { needs, agent: agent.clone() })?;
+            let (agent, or) = (agents.first().clone(), agents.others().to_vec());
+            self.ledger.task(&task, Entry::TaskPlanned { needs, agent, or })?;
         }
         self.facts.insert(task, facts);
         Ok(())
@@ -278,10 +307,11 @@ impl Book {
 }
 
 impl Facts {
-    fn new(name: &Name, agent: &Name, element: Option<(Value, usize)>) -> Self {
+    fn new(name: &Name, agents: &Agents, element: Option<(Value, usize)>) -> Self {
         Self {
             name: name.clone(),
-            agent: agent.clone(),
+            agent: agents.first().clone(),
+            agents: agents.clone(),
             element,
             child: None,
             next: 1,
@@ -298,10 +328,11 @@ impl Facts {
     }
 
     /// What the record knows of a task.
-    fn known(name: &Name, element: Option<(Value, usize)>, history: &TaskHistory) -> Self {
+    fn known(name: &Name, agents: &Agents, element: Option<(Value, usize)>, history: &TaskHistory) -> Self {
         Self {
             name: name.clone(),
             agent: history.agent.clone(),
+            agents: history.given_to.clone().map_or_else(|| agents.clone(), Agents::only),
             element,
             child: None,
             next: history.next,
@@ -315,6 +346,14 @@ impl Facts {
             history: history.past.clone(),
             used: Used { attempts: history.attempts, usage: history.usage, problem: history.problem.clone() },
         }
+    }
+
+    /// It is this agent's from now on.
+    pub(super) fn give_to(&mut self, agent: Name) {
+        self.agents = agent.clone().into();
+        self.agent = agent;
+        // Another agent cannot read what this one handed to itself.
+        self.handed = None;
     }
 
     /// The name of an attempt that fails before it can begin.

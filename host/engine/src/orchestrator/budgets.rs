@@ -33,7 +33,7 @@ impl Dispatcher {
     pub(super) fn failed(&mut self, task: &TaskId, attempt: AttemptId, problem: Problem) -> Result<(), Halt> {
         let Some(part) = Part::of(&problem) else { return self.fail(task, attempt, problem) };
         let agent = self.book.facts(task)?.agent.clone();
-        self.release(&agent)?;
+        self.release(&agent);
         self.apply(task, TaskEvent::Fail, None)?;
         self.apply(task, TaskEvent::Retry, None)?;
         if self.shared.exhausted().is_some() {

@@ -35,14 +35,14 @@ impl Dispatcher {
         while self.ending.is_none() && self.slots.any() {
             let Some(task) = self.overdue.pop_front() else { break };
             let facts = self.book.facts(&task)?;
-            let (agent, name) = (facts.agent.clone(), facts.name.clone());
+            let name = facts.name.clone();
             // What is to be done for each element fails with each of them: there is nothing to try again of the whole.
             let is_each = self.workflow.tasks.get(&name).is_some_and(|spec| spec.for_each.is_some());
             if is_each || self.book.state(&task) != Some(TaskState::Pending) {
                 continue;
             }
             let Some(span) = self.is_overdue(&task)? else { continue };
-            if !self.slots.admit(&agent) {
+            if !self.slots.admit(&self.book.agents(&task)?) {
                 self.overdue.push_front(task);
                 break;
             }
@@ -79,10 +79,11 @@ impl Dispatcher {
 
     /// Fails a pending task that was not done by its deadline.
     pub(super) fn miss(&mut self, task: &TaskId, span: Duration) -> Result<(), Halt> {
-        let agent = self.book.facts(task)?.agent.clone();
-        if !self.slots.take(&agent, task) {
-            return Ok(());
-        }
+        let Some(agent) = self.slots.choose(&self.book.agents(task)?) else {
+            return Err(Halt::Defect(format!("nobody has room for `{task}`, which was its turn")));
+        };
+        self.slots.take(&agent);
+        self.book.facts(task)?.agent = agent;
         self.apply(task, TaskEvent::Start, None)?;
         self.missed(task, span)
     }

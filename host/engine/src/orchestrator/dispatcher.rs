@@ -155,7 +155,7 @@ impl Dispatcher {
         self.fail_overdue()?;
         while self.ending.is_none() && !self.is_full && self.slots.any() {
             let slots = &self.slots;
-            match self.book.next(|agent| slots.admit(agent)) {
+            match self.book.next(|agents| slots.admit(agents)) {
                 Some(Next::Expand(task)) => self.expand(&task)?,
                 Some(Next::Run(task)) => self.begin(&task)?,
                 None => break,
@@ -202,12 +202,13 @@ impl Dispatcher {
         let agent = facts.agent.clone();
         if self.book.state(task).is_some_and(TaskState::is_final) {
             // It was cancelled meanwhile.
-            return self.release(&agent);
+            self.release(&agent);
+            return Ok(());
         }
         self.book.facts(task)?.handed = ended.state;
         match ended.ending {
             TryEnding::Completed(output) => {
-                self.release(&agent)?;
+                self.release(&agent);
                 self.apply(task, TaskEvent::Complete, Some(output))?;
                 if committed { self.checkpoint(CheckpointReason::Commit) } else { Ok(()) }
             }
@@ -216,12 +217,16 @@ impl Dispatcher {
                 let facts = self.book.facts(task)?;
                 facts.suspended = Some(ended.script);
                 facts.waits_on = ended.base;
-                self.release(&agent)?;
+                self.release(&agent);
+                self.book.keep_agent(task)?;
                 self.apply(task, TaskEvent::Suspend, None)?;
                 self.wait(task, wait)
             }
             // The task stays as it is: a run that goes on goes on in the middle of it.
-            TryEnding::Interrupted => self.release(&agent),
+            TryEnding::Interrupted => {
+                self.release(&agent);
+                Ok(())
+            }
         }
     }
 
@@ -275,7 +280,7 @@ impl Dispatcher {
         let incident = past.as_ref().map(|past| past.incident.clone());
         facts.history.extend(past.map(|past| *past));
         let agent = facts.agent.clone();
-        self.release(&agent)?;
+        self.release(&agent);
         if self.book.state(task).is_some_and(TaskState::is_final) {
             // It was cancelled meanwhile.
             return Ok(());
@@ -285,9 +290,7 @@ impl Dispatcher {
                 let facts = self.book.facts(task)?;
                 facts.validator = validator;
                 if let Some(agent) = agent {
-                    facts.agent = agent;
-                    // Another agent cannot read what this one handed to itself.
-                    facts.handed = None;
+                    facts.give_to(agent);
                 }
                 if after.is_zero() {
                     return self.apply(task, TaskEvent::Retry, None);
@@ -328,6 +331,9 @@ impl Dispatcher {
     /// Takes a task through `event` and keeps the outputs of what ended well.
     pub(super) fn apply(&mut self, task: &TaskId, event: TaskEvent, output: Option<Value>) -> Result<(), Halt> {
         let mut output = output;
+        if event == TaskEvent::Retry {
+            self.book.open_to_all(task)?;
+        }
         for change in self.book.apply(task, event)? {
             let output = if change.task == *task { output.take() } else { None };
             self.note(change, output)?;
@@ -362,11 +368,8 @@ impl Dispatcher {
         Ok(())
     }
 
-    pub(super) fn release(&mut self, agent: &Name) -> Result<(), Halt> {
-        match self.slots.release(agent) {
-            Some(task) => self.book.put_back(&task),
-            None => Ok(()),
-        }
+    pub(super) fn release(&mut self, agent: &Name) {
+        self.slots.release(agent);
     }
 }
 

@@ -93,7 +93,7 @@ impl Dispatcher {
     /// Being decided on takes a slot, which is given back with the decision.
     fn hold_slot(&mut self, task: &TaskId) -> Result<(), Halt> {
         let agent = self.book.facts(task)?.agent.clone();
-        self.slots.take_back(&agent);
+        self.slots.take(&agent);
         Ok(())
     }
 

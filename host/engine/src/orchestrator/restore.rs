@@ -32,7 +32,18 @@ impl Dispatcher {
         self.incidents = history.incidents;
         self.changes.clone_from(&history.changes);
         self.checkpoints.restore(&history.checkpoints);
-        for (task, known) in self.book.settle()? {
+        let open = self.book.settle()?;
+        // What has its agent takes its slot first; what was about to begin finds one among what is left.
+        let (begun, others): (Vec<_>, Vec<_>) =
+            open.into_iter().partition(|(_, known)| known.state != TaskState::Running || known.base.is_some());
+        for (task, known) in begun {
+            self.carry_on(&task, known)?;
+        }
+        for (task, mut known) in others {
+            if let Some(agent) = self.slots.choose(&self.book.agents(&task)?) {
+                self.book.facts(&task)?.agent.clone_from(&agent);
+                known.agent = agent;
+            }
             self.carry_on(&task, known)?;
         }
         Ok(())
@@ -79,15 +90,16 @@ impl Dispatcher {
             }
             Some(TaskState::Pending) => {
                 self.book.facts(task)?.suspended = script;
-                return Ok(());
+                return self.book.keep_agent(task);
             }
             Some(TaskState::Waiting) => {
                 self.book.facts(task)?.suspended = script;
+                self.book.keep_agent(task)?;
                 return self.wait(task, known.wait.unwrap_or_default());
             }
-            Some(TaskState::Running) => self.slots.take_back(&known.agent),
+            Some(TaskState::Running) => self.slots.take(&known.agent),
             _ => {
-                self.slots.take_back(&known.agent);
+                self.slots.take(&known.agent);
                 return self.decide_on(task, known);
             }
         }
@@ -103,7 +115,7 @@ impl Dispatcher {
         match known.ended {
             Some((attempt, Err(problem))) => self.failed(task, attempt, problem),
             Some((_, Ok(Outcome::Completed(output)))) if known.is_committed => {
-                self.release(&known.agent)?;
+                self.release(&known.agent);
                 self.apply(task, TaskEvent::Complete, Some(output))
             }
             ended => {
@@ -134,7 +146,7 @@ impl Dispatcher {
         let Some(incident) = known.incident else {
             // It was on its way back to another try.
             let agent = self.book.facts(task)?.agent.clone();
-            self.release(&agent)?;
+            self.release(&agent);
             return self.apply(task, TaskEvent::Retry, None);
         };
         let Some((decision, at)) = known.decided else {
@@ -146,7 +158,7 @@ impl Dispatcher {
             _ => None,
         };
         if let Some(remedy) = remedy {
-            self.release(&known.agent)?;
+            self.release(&known.agent);
             return self.repair(task, Some(incident), remedy);
         }
         let case = self.case(task, incident, Vec::new())?;

@@ -1,72 +1,94 @@
-//! How many tasks run at a time: in the run, and by agent.
+//! How many tasks run at a time: in the run, by agent, and by model.
 //!
 //! A task holds a slot from its start until it has ended or its failure is decided on, so that what is under way is bounded
-//! by the slots. A task that was reassigned to a busy agent is parked beside that agent and offered again when it has room.
+//! by the slots. Agents that work with one model share that model's slots.
 
-use longhaul_core::id::{Name, TaskId};
+use longhaul_core::agents::Agents;
+use longhaul_core::id::Name;
 use longhaul_core::workflow::model::Workflow;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 /// The slots of a run.
 #[derive(Debug)]
 pub(super) struct Slots {
-    free: u32,
+    all: Taken,
     agents: BTreeMap<Name, AgentSlots>,
+    /// Those of models that have a limit.
+    models: BTreeMap<String, Taken>,
 }
 
 #[derive(Debug)]
 struct AgentSlots {
-    free: u32,
-    parked: VecDeque<TaskId>,
+    own: Taken,
+    /// The model, where that has a limit.
+    model: Option<String>,
+}
+
+/// How many slots are taken, of how many. A resumed run may hold more for a moment, while it finds out what goes on.
+#[derive(Debug)]
+struct Taken {
+    now: u32,
+    max: u32,
 }
 
 impl Slots {
     pub(super) fn new(workflow: &Workflow) -> Self {
         // A bound of nothing would be a run that never ends.
-        let free = workflow.concurrency.max.max(1);
+        let of = |max: u32| Taken { now: 0, max: max.max(1) };
+        let concurrency = &workflow.concurrency;
         let agents = workflow.agents.iter().map(|(name, spec)| {
-            let own = spec.max.unwrap_or(free).clamp(1, free);
-            (name.clone(), AgentSlots { free: own, parked: VecDeque::new() })
+            let model = spec.model.clone().filter(|model| concurrency.models.contains_key(model));
+            (name.clone(), AgentSlots { own: of(spec.max.unwrap_or(u32::MAX)), model })
         });
-        Self { free, agents: agents.collect() }
+        let models = concurrency.models.iter().map(|(name, max)| (name.clone(), of(*max)));
+        Self { all: of(concurrency.max), agents: agents.collect(), models: models.collect() }
     }
 
     /// Whether the run has room for another task.
     pub(super) fn any(&self) -> bool {
-        self.free > 0
+        self.all.has_room()
     }
 
-    /// Whether `agent` has room for another task.
-    pub(super) fn admit(&self, agent: &Name) -> bool {
-        self.agents.get(agent).is_some_and(|slots| slots.free > 0)
+    /// Whether one of `agents` has room for another task.
+    pub(super) fn admit(&self, agents: &Agents) -> bool {
+        agents.iter().any(|agent| self.has_room(agent))
     }
 
-    /// Takes a slot for `task` of `agent`; parks the task where the agent is busy.
-    pub(super) fn take(&mut self, agent: &Name, task: &TaskId) -> bool {
-        let Some(slots) = self.agents.get_mut(agent) else { return false };
-        if self.free == 0 || slots.free == 0 {
-            slots.parked.push_back(task.clone());
-            return false;
+    /// The one of `agents` that does the next task: it has room, and the fewest tasks under way.
+    pub(super) fn choose(&self, agents: &Agents) -> Option<Name> {
+        let free = agents.iter().filter(|agent| self.has_room(agent));
+        // The first of several that have as few.
+        free.min_by_key(|agent| self.agents.get(*agent).map_or(0, |slots| slots.own.now)).cloned()
+    }
+
+    /// Takes a slot of `agent`. What a resumed run goes on with takes one in any case.
+    pub(super) fn take(&mut self, agent: &Name) {
+        self.change(agent, |taken| taken.now += 1);
+    }
+
+    /// Gives a slot of `agent` back.
+    pub(super) fn release(&mut self, agent: &Name) {
+        self.change(agent, |taken| taken.now = taken.now.saturating_sub(1));
+    }
+
+    fn change(&mut self, agent: &Name, change: impl Fn(&mut Taken)) {
+        change(&mut self.all);
+        let Some(slots) = self.agents.get_mut(agent) else { return };
+        change(&mut slots.own);
+        if let Some(model) = slots.model.as_ref().and_then(|model| self.models.get_mut(model)) {
+            change(model);
         }
-        self.free -= 1;
-        slots.free -= 1;
-        true
     }
 
-    /// Takes the slot of a task that held one before the run was resumed.
-    pub(super) fn take_back(&mut self, agent: &Name) {
-        self.free = self.free.saturating_sub(1);
-        if let Some(slots) = self.agents.get_mut(agent) {
-            slots.free = slots.free.saturating_sub(1);
-        }
+    fn has_room(&self, agent: &Name) -> bool {
+        let Some(slots) = self.agents.get(agent) else { return false };
+        let model = slots.model.as_ref().and_then(|model| self.models.get(model));
+        slots.own.has_room() && model.is_none_or(Taken::has_room)
     }
+}
 
-    /// Gives a slot of `agent` back; the task that was parked longest is to be offered again.
-    #[must_use]
-    pub(super) fn release(&mut self, agent: &Name) -> Option<TaskId> {
-        self.free += 1;
-        let slots = self.agents.get_mut(agent)?;
-        slots.free += 1;
-        slots.parked.pop_front()
+impl Taken {
+    fn has_room(&self) -> bool {
+        self.now < self.max
     }
 }

@@ -11,6 +11,7 @@ mod deadlines;
 mod effects;
 mod files;
 mod limits;
+mod load;
 mod middle;
 mod order;
 mod record;

@@ -121,7 +121,7 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
             version: "0.1.0".into(),
         },
         EntryKind::TaskPlanned => {
-            Entry::TaskPlanned { needs: vec![TaskId::new("plan").unwrap()], agent: name("codemod") }
+            Entry::TaskPlanned { needs: vec![TaskId::new("plan").unwrap()], agent: name("codemod"), or: Vec::new() }
         }
         EntryKind::TaskChanged => Entry::TaskChanged { from: TaskState::Pending, to: TaskState::Running },
         EntryKind::AttemptStarted => Entry::AttemptStarted {
@@ -208,6 +208,11 @@ pub(crate) fn further() -> Vec<(&'static str, Record)> {
             *wait = Wait { until: None, children: vec![TaskId::new("change[1].tests").unwrap()] };
         }
     };
+    let anyone = |entry: &mut Entry| {
+        if let Entry::TaskPlanned { or, .. } = entry {
+            *or = vec![Name::new("other").unwrap()];
+        }
+    };
     let budget = |entry: &mut Entry| {
         if let Entry::RunResumed { budget: Some(budget), .. } = entry {
             *budget = Budget { tokens: Some(Tokens(8)), money: Some(Money(9)), disk: Some(Bytes(10)), ..*budget };
@@ -227,6 +232,7 @@ pub(crate) fn further() -> Vec<(&'static str, Record)> {
         ("attempt-started-stall", altered(EntryKind::AttemptStarted, limits)),
         ("committed-published", altered(EntryKind::Committed, published)),
         ("attempt-suspended-children", altered(EntryKind::AttemptSuspended, waits)),
+        ("task-planned-anyone", altered(EntryKind::TaskPlanned, anyone)),
         ("run-resumed-budget", altered(EntryKind::RunResumed, budget)),
         ("attempt-ended-spent", altered(EntryKind::AttemptEnded, spent)),
         ("action-answered", answered()),

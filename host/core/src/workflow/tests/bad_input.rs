@@ -146,6 +146,40 @@ fn a_bad_duration_or_size() {
     );
     expect("attempts: 2", "attempts: 0", "0", "defaults.retry.attempts", "a task is tried at least once", "1 to 100");
     expect("max: 4", "max: 0", "0", "concurrency.max", "the number of parallel tasks is 1 to 256", "range");
+    expect(
+        "agent: tester,",
+        "agent: [tester, robot],",
+        "robot",
+        "tasks.test.agent[1]",
+        "there is no agent `robot`",
+        "known agents: codemod, planner, tester",
+    );
+    expect(
+        "agent: tester,",
+        "agent: [tester, tester],",
+        "tester]",
+        "tasks.test.agent[1]",
+        "`tester` is there twice",
+        "remove one",
+    );
+    expect("agent: tester,", "agent: [],", "[]", "tasks.test.agent", "nobody is named", "anyone may do it");
+    expect(
+        "max: 4 }",
+        "max: 4, models: { small: 0 } }",
+        "0",
+        "concurrency.models.small",
+        "the number of parallel tasks is 1 to 256",
+        "range",
+    );
+    expect(
+        "max: 4 }",
+        "max: 4, models: { smal: 2 } }",
+        "2",
+        "concurrency.models.smal",
+        "there is no model of an agent `smal`",
+        "did you mean `small`?",
+    );
+    expect("model: small", "model: \"\"", "\"\"", "agents.tester.model", "a model has a name", "leave the field out");
     expect("max: 4", "max: 257", "257", "concurrency.max", "the number of parallel tasks is 1 to 256", "range");
 }
 

@@ -34,7 +34,7 @@ workspace: { root: ., caches: [target/] }
 agents:
   planner: { plugin: chunk-planner, config: { chunk: 30m } }
   codemod: { plugin: codemod, limits: { memory: 64MiB, fuel: 1G, events: 20k, stall: 4m }, max: 2 }
-  tester:  { plugin: ./plugins/runner.wasm }
+  tester:  { plugin: ./plugins/runner.wasm, model: small }
 strategies:
   patient: { plugin: retry-jitter, config: { longest: 10m } }
 permissions: { fs: { read: ["**"], write: ["src/**"] } }
@@ -55,6 +55,21 @@ fn name(text: &str) -> Name {
 }
 
 #[test]
+fn a_task_can_be_anybodys_and_models_have_limits() {
+    let text = DESIGN
+        .replace("max: 4 }", "max: 4, models: { small: 2 } }")
+        .replace("agent: tester,", "agent: [tester, codemod],");
+    let workflow = good(&text);
+    assert_eq!(workflow.concurrency.models, BTreeMap::from([("small".to_owned(), 2)]));
+    let test = &workflow.tasks[&name("test")];
+    assert_eq!((test.agents.first(), test.agents.others()), (&name("tester"), &[name("codemod")][..]));
+    let by_default = good(&DESIGN.replace("defaults: { agent: codemod,", "defaults: { agent: [codemod, planner],"));
+    assert_eq!(by_default.tasks[&name("change")].agents.others(), [name("planner")]);
+    // What bounds an attempt is what the first one says.
+    assert_eq!(by_default.tasks[&name("change")].limits.memory, Bytes(64 << 20));
+}
+
+#[test]
 fn all_fields_arrive() {
     let workflow = good(DESIGN);
     assert_eq!(workflow.budget.tokens, Some(Tokens(2_000_000)));
@@ -65,12 +80,13 @@ fn all_fields_arrive() {
     assert_eq!(workflow.workspace.caches[0].as_str(), "target");
     assert_eq!(workflow.agents[&name("tester")].plugin, PluginRef::File("./plugins/runner.wasm".into()));
     assert_eq!(workflow.agents[&name("codemod")].max, Some(2));
+    assert_eq!(workflow.agents[&name("tester")].model.as_deref(), Some("small"));
     assert_eq!(workflow.strategies[&name("patient")].plugin, PluginRef::Named(name("retry-jitter")));
     assert_eq!(workflow.strategies[&name("escalate")].plugin, PluginRef::Named(name("escalate")));
     assert_eq!(workflow.tasks.keys().map(Name::as_str).collect::<Vec<_>>(), ["plan", "change", "test"]);
 
     let change = &workflow.tasks[&name("change")];
-    assert_eq!((change.agent.as_str(), change.attempts), ("codemod", 2));
+    assert_eq!((change.agents.first().as_str(), change.attempts), ("codemod", 2));
     // Fuel: the task's own; memory: its agent's; time: the default of the workflow; handles: that of the host.
     assert_eq!((change.limits.fuel, change.limits.memory), (Fuel(2_000_000_000), Bytes(64 << 20)));
     assert_eq!(change.limits.events, 20_000);
@@ -94,7 +110,7 @@ fn what_is_not_said_has_the_usual_figures() {
     assert_eq!(workflow.checkpoints.every, Duration::from_secs(900));
     assert_eq!((workflow.checkpoints.keep, workflow.checkpoints.max_disk), (3, Bytes(300_000_000)));
     let task = &workflow.tasks[&name("only")];
-    assert_eq!((task.agent.as_str(), task.attempts, task.limits.time), ("r", 3, Duration::from_secs(1800)));
+    assert_eq!((task.agents.first().as_str(), task.attempts, task.limits.time), ("r", 3, Duration::from_secs(1800)));
     assert_eq!(task.recovery, ["retry-jitter", "rollback-validate", "escalate"].map(name));
     assert_eq!(task.with.as_literal(), Some(&json!({})));
     assert_eq!(task.permissions, crate::grant::Permissions::default());
