@@ -2,7 +2,7 @@
 
 use crate::digest::Digest;
 use crate::grant::{Capability, Denial};
-use crate::units::Bytes;
+use crate::units::{Bytes, Tokens};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -71,6 +71,18 @@ pub struct Exchange {
     /// What the guest was told, in the words of the service.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub answer: String,
+    /// How full the context of the model was that answered, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<ContextFill>,
+}
+
+/// How full a model's context is: what an agent has to know to sum up in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContextFill {
+    /// Tokens that the last call filled, its answer included.
+    pub used: Tokens,
+    /// Tokens that there is room for.
+    pub window: Tokens,
 }
 
 impl Action {

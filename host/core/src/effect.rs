@@ -21,7 +21,7 @@ mod past;
 pub use key::{IdempotencyKey, KeyScope};
 pub use past::{EffectOutcome, MAX_LISTED, PastEffect, PastEffects};
 
-use crate::action::{Action, ActionResult, Exchange};
+use crate::action::{Action, ActionResult, ContextFill, Exchange};
 use crate::attempt::{AttemptEvent, RecordError, Recorder};
 use crate::digest::Digest;
 use crate::grant::Capability;
@@ -160,7 +160,7 @@ impl Call {
     /// The action that this call becomes with its answer. An answer longer than [`MAX_ANSWER`] is not kept, which makes
     /// the action a failed one: what was done is in the record all the same.
     pub fn answered(self, answered: Answered) -> Action {
-        let Answered { result, answer, bytes, digest } = answered;
+        let Answered { result, answer, bytes, digest, context } = answered;
         let (result, answer) = match answer.len() {
             0..=MAX_ANSWER => (result, answer),
             length => {
@@ -177,7 +177,7 @@ impl Call {
             calls: 1,
             bytes,
             digest,
-            exchange: Some(Box::new(Exchange { request: self.request, answer })),
+            exchange: Some(Box::new(Exchange { request: self.request, answer, context })),
             result,
         }
     }
@@ -194,19 +194,21 @@ pub struct Answered {
     pub bytes: Bytes,
     /// Their digest, where they are kept elsewhere.
     pub digest: Option<Digest>,
+    /// How full the context of the model is that answered: reported to the guest, and to its replays.
+    pub context: Option<ContextFill>,
 }
 
 impl Answered {
     /// A call that went well.
     pub fn ok(answer: impl Into<String>) -> Self {
         let answer = answer.into();
-        Self { result: ActionResult::Ok, bytes: Bytes(answer.len() as u64), answer, digest: None }
+        Self { result: ActionResult::Ok, bytes: Bytes(answer.len() as u64), answer, digest: None, context: None }
     }
 
     /// One that did not.
     pub fn failed(error: impl Into<String>) -> Self {
         let result = ActionResult::Failed { error: error.into() };
-        Self { result, answer: String::new(), bytes: Bytes(0), digest: None }
+        Self { result, answer: String::new(), bytes: Bytes(0), digest: None, context: None }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Recording fails closed. Once the record refused an event, every further host call of the attempt is refused, and the
 //! attempt ends with that error whatever its guest says.
 
-use longhaul_core::action::{Action, ActionResult};
+use longhaul_core::action::{Action, ActionResult, ContextFill};
 use longhaul_core::attempt::{AttemptEvent, LogLevel, RecordError, Recorder};
 use longhaul_core::digest::Digest;
 use longhaul_core::effect::{Answered, Call, CallKind, IdempotencyKey, perform};
@@ -112,6 +112,8 @@ struct State {
     log_bytes: u64,
     log_full: bool,
     failure: Option<AuditError>,
+    /// How full the context was of the model that was asked last.
+    context: Option<ContextFill>,
 }
 
 impl Audit {
@@ -177,7 +179,10 @@ impl Audit {
         // Only the guest makes calls, one after the other, so nothing else is recorded meanwhile.
         let performed = perform(self.recorder.as_ref(), call, act).await.map_err(|error| self.fail(error))?;
         let answer = performed.exchange.as_ref().map_or(0, |exchange| exchange.answer.len());
-        self.admit_text(&mut self.lock(), answer as u64)?;
+        let mut state = self.lock();
+        self.admit_text(&mut state, answer as u64)?;
+        let context = performed.exchange.as_ref().and_then(|exchange| exchange.context);
+        state.context = context.or(state.context);
         Ok(performed)
     }
 
@@ -228,6 +233,11 @@ impl Audit {
     pub(crate) fn counts(&self) -> (u64, u64) {
         let state = self.lock();
         (state.actions, state.denials)
+    }
+
+    /// How full the context of the model is that was asked last, in a replay as it was then; none before the first.
+    pub(crate) fn context(&self) -> Option<ContextFill> {
+        self.lock().context
     }
 
     /// The first refusals, as evidence.
@@ -320,6 +330,7 @@ mod tests {
     use super::*;
     use longhaul_core::effect::{Begun, KeyScope};
     use longhaul_core::id::{AttemptId, RunId, TaskId};
+    use longhaul_core::units::Tokens;
 
     struct Fragile(Mutex<Vec<AttemptEvent>>, usize);
 
@@ -392,7 +403,10 @@ mod tests {
         let recorder = Arc::new(Open::default());
         let audit = Audit::new(recorder.clone(), 3, Bytes(100));
         audit.action(deed()).unwrap();
-        let made = audit.perform(outward(), async |_| Answered::ok("done")).await.unwrap();
+        let context = Some(ContextFill { used: Tokens(80), window: Tokens(100) });
+        assert_eq!(audit.context(), None);
+        let made = audit.perform(outward(), async |_| Answered { context, ..Answered::ok("done") }).await.unwrap();
+        assert_eq!(audit.context(), context);
         audit.action(deed()).unwrap();
         let numbers: Vec<_> = recorder.events.lock().unwrap().iter().map(number).collect();
         assert_eq!((made.number, numbers, audit.counts()), (1, vec![0, 1, 2], (3, 0)));
@@ -403,6 +417,7 @@ mod tests {
         let audit = Audit::new(recorder.clone(), 3, Bytes(100));
         audit.action(deed()).unwrap();
         assert_eq!(audit.perform(outward(), async |_| panic!("it was made before")).await, Ok(made));
+        assert_eq!(audit.context(), context, "a replay knows it too");
         audit.action(deed()).unwrap();
         let numbers: Vec<_> = recorder.events.lock().unwrap().iter().map(number).collect();
         assert_eq!((numbers, audit.counts()), (vec![0, 2], (3, 0)));

@@ -59,6 +59,7 @@ impl context::Host for Guest {
     fn usage(&mut self) -> wasmtime::Result<context::Consumption> {
         self.meter.charge_call(0);
         let elapsed = millis(self.clock.elapsed(Capability::Context, "usage")?);
+        let context = self.audit.context();
         Ok(context::Consumption {
             fuel_used: self.meter.fuel_used().0,
             fuel_limit: self.limits.fuel.0,
@@ -66,9 +67,10 @@ impl context::Host for Guest {
             memory_limit: self.meter.memory_limit().0,
             elapsed,
             time_limit: millis(self.limits.time),
+            // An instance that goes on as new is another attempt, so each begins with its own.
             instance_age: elapsed,
-            context_used: None,
-            context_window: None,
+            context_used: context.map(|context| context.used.0),
+            context_window: context.map(|context| context.window.0),
         })
     }
 }

@@ -94,7 +94,9 @@ pub(crate) fn read(body: &[u8]) -> Option<Record> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use longhaul_core::action::ContextFill;
     use longhaul_core::attempt::LogLevel;
+    use longhaul_core::units::Tokens;
 
     fn record(result: ActionResult, is_full: bool) -> Record {
         let text = if is_full { "größe \"\\\n" } else { "" };
@@ -111,7 +113,13 @@ mod tests {
                 calls: if is_full { 3 } else { 1 },
                 bytes: Bytes(if is_full { 10 } else { 0 }),
                 digest: is_full.then(|| Digest::of(b"x")),
-                exchange: is_full.then(|| Box::new(Exchange { request: Digest::of(b"y"), answer: text.into() })),
+                exchange: is_full.then(|| {
+                    Box::new(Exchange {
+                        request: Digest::of(b"y"),
+                        answer: text.into(),
+                        context: Some(ContextFill { used: Tokens(6_554), window: Tokens(8_192) }),
+                    })
+                }),
                 result,
             }),
         }

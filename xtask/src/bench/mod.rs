@@ -4,6 +4,7 @@
 //! optimised `longhaul` is measured from outside, as the whole process a user starts, and native tools beside it in the same way.
 
 mod codemod;
+mod effects;
 mod fan_out;
 mod ground;
 mod guests;
@@ -23,9 +24,10 @@ pub(crate) use row::{Row, json, table};
 type Measurement = fn(&Ground) -> Result<Vec<Row>, BenchError>;
 
 /// All measurements with what they are about. A further one is one line here.
-const MEASUREMENTS: [(&str, Measurement); 8] = [
+const MEASUREMENTS: [(&str, Measurement); 9] = [
     ("the sandbox: instances, computing, file operations", programs::sandbox),
     ("the journal: what an entry costs", programs::store),
+    ("durable effects, and how often they flush the disk", effects::measure),
     ("a trivial workflow, whole process, warm cache", trivial_run::measure),
     ("a fan-out of 1000 tasks, whole process", fan_out::measure),
     ("resume along 1000 to 100 000 recorded actions", resume::measure),

@@ -35,7 +35,8 @@ fn cost_of_an_entry(row: Row) -> Option<Row> {
     }
 }
 
-fn rows(program: &'static str, text: &str) -> Result<Vec<Row>, BenchError> {
+/// The rows that a program printed.
+pub(super) fn rows(program: &'static str, text: &str) -> Result<Vec<Row>, BenchError> {
     let lines = text.lines().filter(|line| !line.trim().is_empty());
     let row = |line: &str| {
         let value = serde_json::from_str(line).ok();

@@ -16,6 +16,7 @@ mod middle;
 mod order;
 mod record;
 mod recovery;
+mod renewal;
 mod repair;
 mod resume;
 mod waiting;

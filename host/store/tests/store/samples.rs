@@ -1,6 +1,6 @@
 //! Records for tests: one of each kind, and small ones to append in numbers.
 
-use longhaul_core::action::{Action, ActionResult};
+use longhaul_core::action::{Action, ActionResult, ContextFill};
 use longhaul_core::attempt::{Limits, LogLevel, Outcome, Usage, Wait};
 use longhaul_core::children::{ChildTask, Outbox};
 use longhaul_core::digest::Digest;
@@ -97,6 +97,12 @@ fn call() -> Call {
 /// An action that has an answer from outside.
 fn answered() -> Record {
     record(Some("change[1]"), Entry::Action(call().answered(Answered::ok("{\"größe\": 1.5}"))))
+}
+
+/// An action that a model answered.
+fn filled() -> Record {
+    let context = Some(ContextFill { used: Tokens(6_554), window: Tokens(8_192) });
+    record(Some("change[1]"), Entry::Action(call().answered(Answered { context, ..Answered::ok("yes") })))
 }
 
 /// One record of `kind`, with every optional field set that it had when it came to be.
@@ -236,6 +242,7 @@ pub(crate) fn further() -> Vec<(&'static str, Record)> {
         ("run-resumed-budget", altered(EntryKind::RunResumed, budget)),
         ("attempt-ended-spent", altered(EntryKind::AttemptEnded, spent)),
         ("action-answered", answered()),
+        ("action-answered-context", filled()),
         ("run-resumed-worked", altered(EntryKind::RunResumed, worked)),
     ]
 }
