@@ -117,6 +117,22 @@ fn a_state_folder_that_another_process_uses() {
 }
 
 #[test]
+fn a_state_folder_of_a_later_version_is_left_as_it_is() {
+    let place = Place::with(&[("a.txt", "old")]);
+    place.run(FLOW, &[]).code(0);
+    let journal = place.path(".longhaul/journal.db");
+    let mut bytes = fs::read(&journal).unwrap();
+    // Where SQLite keeps the number of the schema: a big-endian number at byte 60.
+    bytes[60..64].copy_from_slice(&99_u32.to_be_bytes());
+    fs::write(&journal, &bytes).unwrap();
+    for command in [vec!["resume", "last"], vec!["runs"], vec!["show"], vec!["checkpoint", "list"]] {
+        place.longhaul(command).code(2).says(&["journal.db", "99", "later version"]);
+    }
+    place.run(FLOW, &[]).code(2).says(&["later version"]);
+    assert_eq!(fs::read(&journal).unwrap(), bytes, "it is not touched");
+}
+
+#[test]
 fn a_state_folder_that_cannot_be_one() {
     let place = Place::with(&[("a.txt", "old"), ("file", "x")]);
     place.run(FLOW, &["--state", "file"]).code(2).says(&["file"]);
