@@ -6,6 +6,7 @@
 use crate::action::Action;
 use crate::attempt::{Limits, LogLevel, Outcome, Usage, Wait};
 use crate::children::Outbox;
+use crate::counts::TaskCounts;
 use crate::digest::Digest;
 use crate::effect::Intent;
 use crate::grant::{Party, Permissions};
@@ -193,6 +194,22 @@ pub enum Entry {
         version: Digest,
         /// Why now.
         reason: CheckpointReason,
+    },
+    /// The run went back to a checkpoint: to its version, and to how its tasks stood then. What was under way then begins anew.
+    RolledBack {
+        /// The checkpoint's number.
+        number: u32,
+        /// Its version.
+        version: Digest,
+        /// The agent that has to accept the next try of the task that this is for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        validate: Option<Name>,
+        /// Tasks that stand differently now.
+        tasks: Vec<(TaskId, TaskState)>,
+        /// Tasks that are not there any more: they were planned since.
+        gone: Vec<TaskId>,
+        /// How many tasks are in which state now.
+        counts: TaskCounts,
     },
     /// An attempt failed.
     IncidentRaised {

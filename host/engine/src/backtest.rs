@@ -39,6 +39,7 @@ pub struct PastIncident {
     history: Vec<Past>,
     tries: u32,
     checkpoint: Digest,
+    older: Vec<(u32, Digest)>,
 }
 
 /// What a strategy answered.
@@ -71,6 +72,7 @@ impl Backtest {
                     history: known.past.clone(),
                     tries: known.tries.saturating_add(1),
                     checkpoint: history.version,
+                    older: history.kept().iter().rev().map(|kept| (kept.number, kept.version)).collect(),
                 });
             }
             Entry::Decided { strategy, decision, error } => {
@@ -135,6 +137,7 @@ impl PastIncident {
             tries: self.tries,
             allowed: spec.map_or(0, |spec| spec.attempts),
             checkpoint: self.checkpoint,
+            older: self.older.clone(),
             remedies: Remedies::of(&self.incident.attempt.task, spec),
         }
     }

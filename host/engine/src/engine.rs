@@ -7,7 +7,7 @@ use crate::executor::Grants;
 use crate::forward::Forward;
 use crate::history::History;
 use crate::ledger::Ledger;
-use crate::options::{Apply, ResumeOptions, RunOptions};
+use crate::options::{Apply, ResumeOptions, RunControl, RunOptions};
 use crate::orchestrator::{Book, Dispatcher, Outputs};
 use crate::ports::{PluginInfo, Ports};
 use crate::report::RunReport;
@@ -109,10 +109,10 @@ impl Engine {
         // Nothing is done for a run that the record might not know.
         shared.ledger.flush().await.map_err(|error| halt(error.into()))?;
         let outputs = Outputs::new(&workflow, inputs, facts);
-        let wall_time = shared.spending.budget().wall_time;
-        let mut dispatcher = Dispatcher::new(shared, workflow, book, outputs);
-        dispatcher.work(&control, base, wall_time).await.map_err(halt)?;
-        dispatcher.finish(RunState::Running, base, started, apply).await.map_err(halt)
+        let time_left = shared.spending.budget().wall_time;
+        let dispatcher = Dispatcher::new(shared, workflow.clone(), book, outputs);
+        let life = Life { dispatcher, state: RunState::Running, base, started, apply, time_left };
+        self.see_to_end(life, &workflow, &control).await
     }
 
     /// Goes on with a run from where its record ends, as [`Engine::run`] would have gone on: what was completed is not done
@@ -131,10 +131,49 @@ impl Engine {
         if !history.state.can_resume() {
             return Err(EngineError::Over { run, state: history.state });
         }
-        let graph = Graph::new(&workflow)?;
         let ResumeOptions { host, isolation, budget, control } = options;
+        let workflow = Arc::new(workflow);
+        let shared = self.share_again(&history, &workflow, budget)?;
+        same_plugins(&shared, &history)?;
+        let halt = |halt: Halt| halt.of_run(run.clone());
+        let resumed = Entry::RunResumed { host, isolation, budget, worked: Some(history.active) };
+        history.state = go_on(&shared, &history, resumed).map_err(halt)?;
+        let life = bring_back(shared, history, &workflow, &control).await?;
+        self.see_to_end(life, &workflow, &control).await
+    }
+
+    /// Works until the run is over: once more from an older checkpoint each time that a strategy decides so.
+    async fn see_to_end(
+        &self,
+        mut life: Life,
+        workflow: &Arc<Workflow>,
+        control: &RunControl,
+    ) -> Result<RunReport, EngineError> {
+        loop {
+            let Life { mut dispatcher, state, base, started, apply, time_left } = life;
+            let run = dispatcher.run().clone();
+            let halt = |halt: Halt| halt.of_run(run.clone());
+            dispatcher.work(control, base, time_left).await.map_err(halt)?;
+            if !dispatcher.go_back().await.map_err(halt)? {
+                return dispatcher.finish(state, base, started, apply).await.map_err(halt);
+            }
+            drop(dispatcher);
+            let lost = |error| Halt::Defect(format!("it cannot be read where it goes on from: {error}"));
+            let history = History::read(self.ports.journal.as_ref(), &run).map_err(|error| halt(lost(error)))?;
+            let shared = self.share_again(&history, workflow, None)?;
+            life = bring_back(shared, history, workflow, control).await?;
+        }
+    }
+
+    /// What holds for a run that goes on.
+    fn share_again(
+        &self,
+        history: &History,
+        workflow: &Workflow,
+        budget: Option<Budget>,
+    ) -> Result<Arc<Shared>, EngineError> {
         let start = Start {
-            run: run.clone(),
+            run: history.run.clone(),
             inputs: history.inputs.clone(),
             policy: history.policy.clone(),
             seed: history.seed,
@@ -143,30 +182,10 @@ impl Engine {
             last: history.last,
             version: history.version,
             used: history.used,
-            budget: budget.unwrap_or_else(|| history.budget(&workflow)),
+            budget: budget.unwrap_or_else(|| history.budget(workflow)),
         };
-        let facts = start.facts(&workflow);
-        let shared = Arc::new(self.share(start, &workflow, &facts)?);
-        same_plugins(&shared, &history)?;
-        let workflow = Arc::new(workflow);
-        let halt = |halt: Halt| halt.of_run(run.clone());
-        let resumed = Entry::RunResumed { host, isolation, budget, worked: Some(history.active) };
-        let state = go_on(&shared, &history, resumed).map_err(halt)?;
-        let known = std::mem::take(&mut history.tasks);
-        let book = Book::restoring(&workflow, graph, shared.ledger.clone(), known).map_err(halt)?;
-        let outputs = Outputs::new(&workflow, std::mem::take(&mut history.inputs), facts);
-        let wall_time = shared.spending.budget().wall_time.saturating_sub(history.active);
-        let mut dispatcher = Dispatcher::new(shared.clone(), workflow, book, outputs);
-        if control.is_to_end() {
-            // What was under way is brought to where it was, and does nothing more.
-            shared.stop.give();
-        }
-        dispatcher.restore(&history).map_err(halt)?;
-        shared.ledger.flush().await.map_err(|error| halt(error.into()))?;
-        let (base, started, apply) = (history.base, history.started, history.apply);
-        drop(history);
-        dispatcher.work(&control, base, wall_time).await.map_err(halt)?;
-        dispatcher.finish(state, base, started, apply).await.map_err(halt)
+        let facts = start.facts(workflow);
+        self.share(start, workflow, &facts).map(Arc::new)
     }
 
     /// Works out what holds for the whole run.
@@ -223,6 +242,43 @@ impl Start {
     fn facts(&self, workflow: &Workflow) -> Value {
         run_facts(&self.run, workflow, self.started)
     }
+}
+
+/// A run from its beginning, or from where it goes on, to its end or the next time it goes back.
+struct Life {
+    dispatcher: Dispatcher,
+    state: RunState,
+    base: Digest,
+    started: Timestamp,
+    apply: Apply,
+    /// How long it may be under way still.
+    time_left: Duration,
+}
+
+/// Brings a run to where its record says it is.
+async fn bring_back(
+    shared: Arc<Shared>,
+    mut history: History,
+    workflow: &Arc<Workflow>,
+    control: &RunControl,
+) -> Result<Life, EngineError> {
+    let run = history.run.clone();
+    let halt = |halt: Halt| halt.of_run(run.clone());
+    let graph = Graph::new(workflow)?;
+    let facts = run_facts(&run, workflow, history.started);
+    let (known, gone) = (std::mem::take(&mut history.tasks), std::mem::take(&mut history.gone));
+    let book = Book::restoring(workflow, graph, shared.ledger.clone(), known, gone).map_err(halt)?;
+    let outputs = Outputs::new(workflow, std::mem::take(&mut history.inputs), facts);
+    let time_left = shared.spending.budget().wall_time.saturating_sub(history.active);
+    let mut dispatcher = Dispatcher::new(shared.clone(), workflow.clone(), book, outputs);
+    if control.is_to_end() {
+        // What was under way is brought to where it was, and does nothing more.
+        shared.stop.give();
+    }
+    dispatcher.restore(&history).map_err(halt)?;
+    shared.ledger.flush().await.map_err(|error| halt(error.into()))?;
+    let History { state, base, started, apply, .. } = history;
+    Ok(Life { dispatcher, state, base, started, apply, time_left })
 }
 
 /// What expressions see of a run.

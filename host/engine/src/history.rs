@@ -4,6 +4,7 @@
 //! short matter: a [`Transcript`](crate::transcript) reads them when such a try is done again.
 
 mod error;
+mod go_back;
 mod task;
 
 use crate::options::Apply;
@@ -61,9 +62,14 @@ pub struct History {
     pub(crate) changes: BTreeMap<StagePath, ChangeKind>,
     /// How many checkpoints are kept.
     keep: u32,
-    /// The checkpoints in the record, in order; of those only the newest are kept.
+    /// The checkpoints in the record, in order; of those only the newest are kept. Those that the run went back behind are
+    /// not among them.
     pub checkpoints: Vec<Checkpoint>,
+    /// The number of the next checkpoint.
+    pub(crate) next_checkpoint: u32,
     pub(crate) tasks: HashMap<TaskId, TaskHistory>,
+    /// Tasks that the run went back behind: they count on where they are planned again.
+    pub(crate) gone: HashMap<TaskId, TaskHistory>,
     /// All that the graph of tasks went through, in order.
     pub(crate) steps: Vec<Step>,
 }
@@ -75,6 +81,16 @@ pub(crate) enum Step {
     Changed(TaskId, TaskState),
     /// Tasks were asked for.
     Published(Outbox),
+}
+
+impl Step {
+    /// The task that changed; none where others came to be.
+    fn task(&self) -> Option<&TaskId> {
+        match self {
+            Step::Changed(task, _) => Some(task),
+            Step::Published(_) => None,
+        }
+    }
 }
 
 /// Where a run can be gone back to.
@@ -145,13 +161,23 @@ impl History {
             query.after = Some(*newest);
             let is_over = last.is_some_and(|last| *newest >= last);
             for (position, record) in page.into_iter().take_while(|(at, _)| last.is_none_or(|last| *at <= last)) {
-                match &mut history {
-                    Some(history) => {
-                        seen(history, &record);
-                        history.add(position, record)?;
+                history = Some(match history {
+                    None => History::begin(record).ok_or(HistoryError::NoStart)?,
+                    Some(mut history) => {
+                        seen(&history, &record);
+                        match record.entry {
+                            Entry::RolledBack { number, validate, .. } => {
+                                let then = history.prefix(records, number, position)?;
+                                history.reach(record.at);
+                                history.go_back(then, record.task, validate)
+                            }
+                            _ => {
+                                history.add(position, record)?;
+                                history
+                            }
+                        }
                     }
-                    none => *none = Some(History::begin(record).ok_or(HistoryError::NoStart)?),
-                }
+                });
             }
             if is_over {
                 break;
@@ -163,6 +189,12 @@ impl History {
             history.reach(records.newest(run)?);
         }
         Ok(history)
+    }
+
+    /// How the run stood at a checkpoint, with what was under way then to begin anew.
+    pub(crate) fn at_checkpoint(records: &dyn Records, run: &RunId, number: u32) -> Result<Self, HistoryError> {
+        let now = Self::read(records, run)?;
+        now.prefix(records, number, Position(u64::MAX))
     }
 
     /// Where all tasks stand, by name.
@@ -265,7 +297,9 @@ impl History {
             changes: BTreeMap::new(),
             keep,
             checkpoints: Vec::new(),
+            next_checkpoint: 1,
             tasks: HashMap::new(),
+            gone: HashMap::new(),
             steps: Vec::new(),
         })
     }
@@ -287,6 +321,7 @@ impl History {
             Entry::RunChanged { to, .. } => self.state = to,
             Entry::Checkpointed { number, version, reason } => {
                 self.checkpoints.push(Checkpoint { number, version, reason, at, position });
+                self.next_checkpoint = number.saturating_add(1);
             }
             Entry::Forked { .. } => self.tasks.values_mut().for_each(TaskHistory::leave_behind),
             Entry::Applied { version, .. } => self.applied = Some(version),
@@ -315,7 +350,13 @@ impl History {
         {
             parent.elements += 1;
         }
-        self.tasks.entry(task).or_insert_with(|| TaskHistory::of(agent)).is_planned = true;
+        self.know(task, agent).is_planned = true;
+    }
+
+    /// A task of the run, new or known.
+    fn know(&mut self, task: TaskId, agent: Name) -> &mut TaskHistory {
+        let gone = self.gone.remove(&task);
+        self.tasks.entry(task).or_insert_with(|| gone.unwrap_or_else(|| TaskHistory::of(agent)))
     }
 
     fn publish(&mut self, outbox: Outbox) {
@@ -323,7 +364,7 @@ impl History {
             return;
         }
         for child in &outbox.spawned {
-            self.tasks.entry(child.task.clone()).or_insert_with(|| TaskHistory::of(child.agent.clone()));
+            self.know(child.task.clone(), child.agent.clone());
         }
         self.steps.push(Step::Published(outbox));
     }

@@ -57,6 +57,8 @@ pub(crate) struct Head {
     /// A fair lock: first come, first served.
     line: tokio::sync::Mutex<()>,
     version: Mutex<Digest>,
+    /// The version that the record named last; it is the current one as soon as that is durable.
+    recorded: Mutex<Digest>,
 }
 
 /// The right to make the next commit.
@@ -67,7 +69,17 @@ pub(crate) struct Turn<'a> {
 
 impl Head {
     pub(crate) fn new(version: Digest) -> Self {
-        Self { line: tokio::sync::Mutex::new(()), version: Mutex::new(version) }
+        Self { line: tokio::sync::Mutex::new(()), version: Mutex::new(version), recorded: Mutex::new(version) }
+    }
+
+    /// Lets `record` make an entry about the version that the record named last, or about another one that it names from then on: so
+    /// that an entry about a version stands behind the one that made it, and before the next.
+    pub(crate) fn record<T, E>(&self, record: impl FnOnce(&mut Digest) -> Result<T, E>) -> Result<T, E> {
+        let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut version = *recorded;
+        let done = record(&mut version)?;
+        *recorded = version;
+        Ok(done)
     }
 
     pub(crate) fn version(&self) -> Digest {

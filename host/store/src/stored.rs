@@ -64,6 +64,7 @@ kinds! {
     AttemptEnded => "attempt-ended",
     Committed => "committed",
     Checkpointed => "checkpointed",
+    RolledBack => "rolled-back",
     IncidentRaised => "incident-raised",
     Decided => "decided",
     RunChanged => "run-changed",

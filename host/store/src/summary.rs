@@ -78,6 +78,10 @@ impl Summary {
                 self.version = Some(*version);
                 self.changes += changes.len() as u64;
             }
+            Entry::RolledBack { version, counts, .. } => {
+                self.version = Some(*version);
+                self.tasks = *counts;
+            }
             Entry::IncidentRaised { .. } => self.incidents += 1,
             Entry::RunResumed { .. } => self.ended = None,
             Entry::RunChanged { to, .. } => {

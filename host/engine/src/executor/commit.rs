@@ -42,7 +42,10 @@ pub(super) async fn commit(
         }
         Ok(Committed { base, version, changes }) => {
             let entry = Entry::Committed { base, version, changes: changes.clone(), published: desk.outbox() };
-            transcript.note(attempt.number, entry)?;
+            shared.head.record(|recorded| {
+                *recorded = version;
+                transcript.note(attempt.number, entry)
+            })?;
             shared.ledger.flush().await?;
             turn.advance(version);
             desk.published();

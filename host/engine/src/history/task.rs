@@ -129,9 +129,30 @@ impl TaskHistory {
         }
     }
 
+    /// Whether nothing is left to do of it but to say so.
+    pub(super) fn is_done(&self) -> bool {
+        self.is_committed && matches!(self.ended, Some((_, Ok(Outcome::Completed(_)))))
+    }
+
+    /// Its try is not under way any more.
+    pub(super) fn begin_anew(&mut self) {
+        self.settle();
+        self.state = TaskState::Pending;
+        self.is_foreign = false;
+    }
+
+    /// Counts what it came to since.
+    pub(super) fn count_on(&mut self, now: &Self) {
+        self.next = now.next;
+        self.attempts = now.attempts;
+        self.usage = now.usage;
+        self.problem.clone_from(&now.problem);
+    }
+
     /// What is under way stays with the run that this one is copied from.
     pub(super) fn leave_behind(&mut self) {
-        self.is_foreign = matches!(self.state, TaskState::Running | TaskState::Waiting) || self.wait.is_some();
+        let goes_on = matches!(self.state, TaskState::Running | TaskState::Waiting) || self.wait.is_some();
+        self.is_foreign = goes_on && !self.is_done();
     }
 
     /// The try under way is over.

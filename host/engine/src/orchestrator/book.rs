@@ -19,7 +19,7 @@ use longhaul_core::incident::{Past, Problem};
 use longhaul_core::state::{TaskEvent, TaskState};
 use longhaul_core::workflow::model::Workflow;
 use serde_json::Value;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// All tasks of a run.
@@ -30,8 +30,9 @@ pub(crate) struct Book {
     /// What the record says of each task, while a resumed run is brought to where it was; what happens then is in the
     /// record already.
     known: Option<HashMap<TaskId, TaskHistory>>,
-    /// Elements that are in the record as planned, of a task that had not become them yet.
-    planned: HashSet<TaskId>,
+    /// Tasks that the record knows and the graph does not: elements that were planned of a task that had not become them yet,
+    /// and what the run went back behind. Where they come to be, they count on.
+    to_come: HashMap<TaskId, TaskHistory>,
 }
 
 /// What is known of a task beside its state.
@@ -77,7 +78,7 @@ struct Used {
 impl Book {
     /// The tasks of a workflow, each recorded as planned.
     pub(crate) fn new(workflow: &Workflow, graph: Graph, ledger: Arc<Ledger>) -> Result<Self, Halt> {
-        Self::of(workflow, graph, ledger, None)
+        Self::of(workflow, graph, ledger, None, HashMap::new())
     }
 
     /// The tasks of a workflow of which the record knows some already. Ends with [`Book::settle`].
@@ -86,8 +87,9 @@ impl Book {
         graph: Graph,
         ledger: Arc<Ledger>,
         known: HashMap<TaskId, TaskHistory>,
+        gone: HashMap<TaskId, TaskHistory>,
     ) -> Result<Self, Halt> {
-        Self::of(workflow, graph, ledger, Some(known))
+        Self::of(workflow, graph, ledger, Some(known), gone)
     }
 
     fn of(
@@ -95,9 +97,10 @@ impl Book {
         graph: Graph,
         ledger: Arc<Ledger>,
         known: Option<HashMap<TaskId, TaskHistory>>,
+        gone: HashMap<TaskId, TaskHistory>,
     ) -> Result<Self, Halt> {
         let facts = HashMap::with_capacity(workflow.tasks.len());
-        let mut book = Self { ledger, graph, facts, known, planned: HashSet::new() };
+        let mut book = Self { ledger, graph, facts, known, to_come: gone };
         for (name, spec) in &workflow.tasks {
             book.enter(TaskId::single(name), name, &spec.agents, None)?;
         }
@@ -180,7 +183,7 @@ impl Book {
                 open.push((task.clone(), history));
             }
         }
-        self.planned = known.into_keys().collect();
+        self.to_come.extend(known);
         // A task that was expanded goes as its elements do.
         open.retain(|(task, _)| self.graph.elements(task).is_empty());
         Ok(open)
@@ -214,6 +217,11 @@ impl Book {
     pub(super) fn waiting(&self) -> impl Iterator<Item = Digest> {
         let open = self.graph.tasks().filter(|(_, state)| !state.is_final());
         open.filter_map(|(task, _)| self.facts.get(task)?.waits_on)
+    }
+
+    /// All tasks with their states.
+    pub(super) fn states(&self) -> impl Iterator<Item = (&TaskId, TaskState)> {
+        self.graph.tasks()
     }
 
     /// Whether all tasks have ended.
@@ -272,7 +280,14 @@ impl Book {
     ) -> Result<(), Halt> {
         let (facts, is_planned) = match self.known(&task) {
             Some(history) => (Facts::known(name, agents, element, history), history.is_planned),
-            None => (Facts::new(name, agents, element), self.planned.remove(&task)),
+            None => match self.to_come.remove(&task) {
+                Some(history) => {
+                    let agent = agents.first().clone();
+                    let facts = Facts { agent, ..Facts::known(name, agents, element, &history) };
+                    (facts, history.is_planned)
+                }
+                None => (Facts::new(name, agents, element), false),
+            },
         };
         if !is_planned {
             let needs = self.graph.needs(&task).into_iter().cloned().collect();

@@ -16,7 +16,8 @@ use std::collections::{BTreeSet, VecDeque};
 pub(super) struct Checkpoints {
     keep: usize,
     next: u32,
-    kept: VecDeque<Digest>,
+    /// Their numbers and versions, oldest first.
+    kept: VecDeque<(u32, Digest)>,
 }
 
 impl Checkpoints {
@@ -25,16 +26,27 @@ impl Checkpoints {
         Self { keep: usize::try_from(keep).unwrap_or(usize::MAX).max(1), next: 1, kept: VecDeque::new() }
     }
 
-    /// Those that the record has.
-    pub(super) fn restore(&mut self, recorded: &[Checkpoint]) {
+    /// Those that the record has; the next one has number `next`.
+    pub(super) fn restore(&mut self, recorded: &[Checkpoint], next: u32) {
         for checkpoint in recorded {
-            self.add(checkpoint.version);
+            self.add(checkpoint.number, checkpoint.version);
         }
+        self.next = next;
     }
 
-    fn add(&mut self, version: Digest) {
-        self.next += 1;
-        self.kept.push_back(version);
+    /// The version of the newest one.
+    pub(super) fn newest(&self) -> Option<Digest> {
+        self.kept.back().map(|(_, version)| *version)
+    }
+
+    /// Those that can be gone back to, newest first.
+    pub(super) fn newest_first(&self) -> Vec<(u32, Digest)> {
+        self.kept.iter().rev().copied().collect()
+    }
+
+    fn add(&mut self, number: u32, version: Digest) {
+        self.next = number.saturating_add(1);
+        self.kept.push_back((number, version));
         while self.kept.len() > self.keep {
             self.kept.pop_front();
         }
@@ -44,14 +56,17 @@ impl Checkpoints {
 impl Dispatcher {
     /// Makes a checkpoint of the current version. By interval only where something was committed since the last one.
     pub(super) fn checkpoint(&mut self, reason: CheckpointReason) -> Result<(), Halt> {
-        let version = self.shared.head.version();
-        if reason == CheckpointReason::Interval && self.checkpoints.kept.back() == Some(&version) {
-            return Ok(());
-        }
-        let number = self.checkpoints.next;
-        self.shared.ledger.run(Entry::Checkpointed { number, version, reason })?;
+        let (number, newest) = (self.checkpoints.next, self.checkpoints.newest());
+        let shared = self.shared.clone();
+        let made = shared.head.record(|version| {
+            if reason == CheckpointReason::Interval && newest == Some(*version) {
+                return Ok(None);
+            }
+            shared.ledger.run(Entry::Checkpointed { number, version: *version, reason }).map(|()| Some(*version))
+        })?;
+        let Some(version) = made else { return Ok(()) };
         tracing::debug!(run = %self.shared.run, number, %version, ?reason, "a checkpoint is made");
-        self.checkpoints.add(version);
+        self.checkpoints.add(number, version);
         Ok(())
     }
 
@@ -67,7 +82,7 @@ impl Dispatcher {
             let mut keep = BTreeSet::from([base, shared.head.version()]);
             keep.extend(shared.in_use.versions());
             keep.extend(self.book.waiting());
-            keep.extend(&self.checkpoints.kept);
+            keep.extend(self.checkpoints.kept.iter().map(|(_, version)| version));
             let used = match shared.ports.workspace.collect(keep.into_iter().collect()).await {
                 Ok(used) => used,
                 Err(error) => {

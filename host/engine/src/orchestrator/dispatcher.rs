@@ -19,7 +19,7 @@ use longhaul_core::children::Outbox;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{ChangeKind, CheckpointReason, Entry};
 use longhaul_core::graph::{Next, TaskChange};
-use longhaul_core::id::{AttemptId, Name, TaskId};
+use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
 use longhaul_core::incident::{Incident, Past, Problem};
 use longhaul_core::path::StagePath;
 use longhaul_core::state::{TaskEvent, TaskState};
@@ -81,6 +81,11 @@ impl Dispatcher {
             incidents: 0,
             changes: BTreeMap::new(),
         }
+    }
+
+    /// The run.
+    pub(crate) fn run(&self) -> &RunId {
+        &self.shared.run
     }
 
     /// Works until nothing is under way and nothing more can begin.
@@ -257,6 +262,7 @@ impl Dispatcher {
             tries: facts.tries,
             allowed: spec.map_or(0, |spec| spec.attempts),
             checkpoint: self.shared.head.version(),
+            older: self.checkpoints.newest_first(),
             remedies: Remedies::of(task, spec),
         })
     }
@@ -302,6 +308,10 @@ impl Dispatcher {
                     let waited = no_more.unless(wait).await;
                     Ok(waited.map_or(Event::Dropped, |()| Event::Due(task)))
                 });
+                Ok(())
+            }
+            Verdict::GoBack(way) => {
+                self.end(Ending::GoBack(task.clone(), way));
                 Ok(())
             }
             Verdict::Compensate => self.repair(task, incident, Remedy::Compensate),

@@ -1,7 +1,7 @@
 //! What the dispatcher is told, and the ways in which a run can come to its end.
 
 use crate::executor::Ended;
-use crate::recovery::Verdict;
+use crate::recovery::{GoBack, Verdict};
 use crate::spending::Part;
 use longhaul_core::id::TaskId;
 use longhaul_core::incident::Past;
@@ -30,6 +30,8 @@ pub(super) enum Ending {
     Escalate(String),
     /// A budget is used up.
     Exhaust(Part),
+    /// The run goes back to a checkpoint, for this task, and then on from there. What is under way is dropped.
+    GoBack(TaskId, GoBack),
     /// The operator paused the run.
     Pause,
     /// The operator cancelled the run.
@@ -40,6 +42,6 @@ impl Ending {
     /// Whether what is under way is dropped, not waited for. Where another part of the budget than time is used up, it goes on to
     /// its own limit.
     pub(super) fn interrupts(&self) -> bool {
-        matches!(self, Ending::Cancel | Ending::Pause | Ending::Exhaust(Part::WallTime))
+        matches!(self, Ending::Cancel | Ending::Pause | Ending::GoBack(..) | Ending::Exhaust(Part::WallTime))
     }
 }

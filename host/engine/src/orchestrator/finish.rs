@@ -50,6 +50,9 @@ impl Dispatcher {
                 (RunEvent::Cancel, "cancelled by the operator".to_owned())
             }
             Some(Ending::Pause) => (RunEvent::Pause, "paused by the operator; `longhaul resume` goes on".to_owned()),
+            Some(Ending::GoBack(..)) => {
+                return Err(Halt::Defect("the run was to go back to a checkpoint, and came to its end".to_owned()));
+            }
             Some(Ending::Escalate(reason)) => (RunEvent::Escalate, reason),
             Some(Ending::Exhaust(part)) => (RunEvent::Exhaust, part.reason(&self.shared.spending.budget())),
             None if !self.book.is_done() => {

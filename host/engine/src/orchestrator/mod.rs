@@ -24,6 +24,7 @@ mod deadlines;
 mod dispatcher;
 mod events;
 mod finish;
+mod go_back;
 mod outputs;
 mod repair;
 mod restore;

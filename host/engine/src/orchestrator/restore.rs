@@ -11,6 +11,7 @@ use crate::history::{History, Step as HistoryStep, TaskHistory};
 use crate::recovery::Verdict;
 use crate::transcript::Script;
 use longhaul_core::attempt::Outcome;
+use longhaul_core::entry::CheckpointReason;
 use longhaul_core::id::TaskId;
 use longhaul_core::incident::Decision;
 use longhaul_core::state::{TaskEvent, TaskState};
@@ -31,7 +32,7 @@ impl Dispatcher {
         }
         self.incidents = history.incidents;
         self.changes.clone_from(&history.changes);
-        self.checkpoints.restore(&history.checkpoints);
+        self.checkpoints.restore(&history.checkpoints, history.next_checkpoint);
         let open = self.book.settle()?;
         // What has its agent takes its slot first; what was about to begin finds one among what is left.
         let (begun, others): (Vec<_>, Vec<_>) =
@@ -45,6 +46,10 @@ impl Dispatcher {
                 known.agent = agent;
             }
             self.carry_on(&task, known)?;
+        }
+        // The checkpoint of a commit may have been lost with the record's tail.
+        if self.checkpoints.newest().unwrap_or(history.base) != history.version {
+            self.checkpoint(CheckpointReason::Commit)?;
         }
         Ok(())
     }

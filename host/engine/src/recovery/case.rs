@@ -33,8 +33,10 @@ pub(crate) struct Case {
     pub(crate) allowed: u32,
     /// The task's deadline, where that has passed.
     pub(crate) overdue: Option<Duration>,
-    /// The version that a rollback goes back to.
+    /// The current version, which a rollback goes back to that names no checkpoint.
     pub(crate) checkpoint: Digest,
+    /// The checkpoints before it that are kept, newest first: their numbers and versions.
+    pub(crate) older: Vec<(u32, Digest)>,
     /// What the workflow says can be done beside trying again.
     pub(crate) remedies: Remedies,
 }
@@ -64,6 +66,8 @@ impl Remedies {
 pub(crate) enum Verdict {
     /// Another try.
     Again(Again),
+    /// The whole run goes back to an older checkpoint.
+    GoBack(GoBack),
     /// What it did outside its files is taken back; then the chain is asked once more.
     Compensate,
     /// It is done as smaller pieces.
@@ -84,6 +88,17 @@ pub(crate) struct Again {
     /// By this agent, where it is another one.
     pub(crate) agent: Option<Name>,
     /// To be accepted by this agent.
+    pub(crate) validator: Option<Name>,
+}
+
+/// The way back to an older checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GoBack {
+    /// Its number.
+    pub(crate) number: u32,
+    /// Its version.
+    pub(crate) version: Digest,
+    /// Who has to accept the task's next try.
     pub(crate) validator: Option<Name>,
 }
 
@@ -111,17 +126,24 @@ impl Case {
         Situation {
             incident: self.incident.clone(),
             history: self.history.clone(),
-            checkpoints: vec![self.checkpoint_name()],
+            checkpoints: self.checkpoint_names(),
             agents: agents.filter(|agent| **agent != self.incident.agent).cloned().collect(),
             random: Digest::of(format!("{seed}/{run}/{attempt}/{strategy}").as_bytes()).prefix(),
             config,
         }
     }
 
-    /// The name of the checkpoint that can be gone back to: the current version, which holds the work of all completed
-    /// tasks and nothing of the failed attempt.
-    pub(crate) fn checkpoint_name(&self) -> String {
-        self.checkpoint.to_string()
+    /// The names of the checkpoints that can be gone back to: the current version, which holds the work of all completed
+    /// tasks and nothing of the failed attempt, and those before it.
+    fn checkpoint_names(&self) -> Vec<String> {
+        let mut names = vec![self.checkpoint.to_string()];
+        for (_, version) in &self.older {
+            let name = version.to_string();
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
     }
 
     /// What `decision` means, where it can be carried out. The error says why it cannot.
@@ -146,9 +168,13 @@ impl Case {
             Decision::Retry { after } => {
                 Ok(Verdict::Again(Again { after: (*after).min(MAX_WAIT), ..Again::default() }))
             }
-            Decision::Rollback { to: Some(to), .. } if *to != self.checkpoint_name() => {
-                let to: String = to.chars().take(80).collect();
-                Err(format!("there is no checkpoint `{to}`"))
+            Decision::Rollback { to: Some(to), validate } if *to != self.checkpoint.to_string() => {
+                let Some((number, version)) = self.older.iter().find(|(_, version)| version.to_string() == *to) else {
+                    let to: String = to.chars().take(80).collect();
+                    return Err(format!("there is no checkpoint `{to}`"));
+                };
+                let validator = validate.as_ref().map(known).transpose()?;
+                Ok(Verdict::GoBack(GoBack { number: *number, version: *version, validator }))
             }
             Decision::Rollback { validate, .. } => {
                 let validator = validate.as_ref().map(known).transpose()?;

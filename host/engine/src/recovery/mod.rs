@@ -12,5 +12,5 @@
 mod case;
 mod chain;
 
-pub(crate) use case::{Again, Asker, Case, Remedies, Verdict};
+pub(crate) use case::{Again, Asker, Case, GoBack, Remedies, Verdict};
 pub(crate) use chain::recover;

@@ -10,6 +10,7 @@ mod children;
 mod deadlines;
 mod effects;
 mod files;
+mod go_back;
 mod limits;
 mod load;
 mod middle;

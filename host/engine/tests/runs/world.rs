@@ -183,6 +183,12 @@ impl World {
                 Entry::TaskPlanned { .. } => assert_eq!(states.insert(task, TaskState::Pending), None),
                 Entry::TaskChanged { from, to } => assert_eq!(states.insert(task, *to), Some(*from), "{record:?}"),
                 Entry::AttemptStarted { .. } => assert_eq!(states[&task], TaskState::Running),
+                Entry::RolledBack { version: then, tasks, gone, counts, .. } => {
+                    version = *then;
+                    states.extend(tasks.iter().map(|(task, state)| (task.to_string(), *state)));
+                    gone.iter().for_each(|task| drop(states.remove(task.as_str())));
+                    assert_eq!(states.len() as u64, counts.total(), "{states:?}");
+                }
                 Entry::Committed { base, version: new, .. } => {
                     assert_eq!(*base, version, "a commit on top of something else");
                     version = *new;
@@ -540,6 +546,12 @@ fn standing_by(records: &[Record]) -> BTreeMap<String, (TaskState, bool)> {
     for record in records {
         if let Entry::Forked { .. } = record.entry {
             tasks.values_mut().for_each(|(_, is_begun)| *is_begun = false);
+        }
+        if let Entry::RolledBack { tasks: changed, gone, .. } = &record.entry {
+            gone.iter().for_each(|task| drop(tasks.remove(task.as_str())));
+            tasks.extend(changed.iter().map(|(task, state)| (task.to_string(), (*state, false))));
+            // Nothing that was under way then goes on, but for what had only to be said to be done.
+            continue;
         }
         let Some(task) = record.task.as_ref().map(ToString::to_string) else { continue };
         if let Entry::Published(outbox) | Entry::Committed { published: outbox, .. } = &record.entry {
