@@ -177,11 +177,7 @@ impl RunReport {
             applied: fold.applied,
             plugins: fold.plugins,
             tasks: fold.order.into_iter().filter_map(|task| fold.tasks.remove(&task)).collect(),
-            changes: fold
-                .changes
-                .into_iter()
-                .filter_map(|(path, change)| Some(ChangeRow { path, change: change? }))
-                .collect(),
+            changes: together(fold.changes),
             actions: s.actions,
             fuel: s.fuel,
             tokens: s.tokens,
@@ -196,6 +192,16 @@ impl RunReport {
     }
 }
 
+/// What became of each path since the beginning; those that are as they were are left out.
+fn together(changes: Vec<(String, ChangeKind)>) -> Vec<ChangeRow> {
+    let mut all: BTreeMap<String, Option<ChangeKind>> = BTreeMap::new();
+    for (path, change) in changes {
+        let known = all.entry(path).or_insert(None);
+        *known = ChangeKind::together(*known, change);
+    }
+    all.into_iter().filter_map(|(path, change)| Some(ChangeRow { path, change: change? })).collect()
+}
+
 /// What has been read so far.
 #[derive(Default)]
 struct Fold {
@@ -205,9 +211,11 @@ struct Fold {
     plugins: Vec<PluginRow>,
     order: Vec<TaskId>,
     tasks: BTreeMap<TaskId, TaskRow>,
-    /// What became of each path since the beginning; none where it is as it was.
-    changes: BTreeMap<String, Option<ChangeKind>>,
+    /// All changes of paths, in order.
+    changes: Vec<(String, ChangeKind)>,
     incidents: Vec<IncidentRow>,
+    /// How many changes there were at each checkpoint.
+    marks: BTreeMap<u32, usize>,
 }
 
 impl Fold {
@@ -243,10 +251,20 @@ impl Fold {
             Entry::Committed { version, changes, .. } => {
                 self.version = Some(*version);
                 self.with(task, |row| row.changes += changes.len() as u64);
-                for change in changes {
-                    let known = self.changes.entry(change.path.as_str().to_owned()).or_insert(None);
-                    *known = ChangeKind::together(*known, change.change);
+                self.changes.extend(changes.iter().map(|change| (change.path.as_str().to_owned(), change.change)));
+            }
+            Entry::Checkpointed { number, .. } => {
+                self.marks.insert(*number, self.changes.len());
+            }
+            Entry::RolledBack { number, version, tasks, gone, .. } => {
+                self.version = Some(*version);
+                // What changed since then does not count, as if it had never been.
+                self.changes.truncate(self.marks.get(number).copied().unwrap_or_default());
+                for (task, state) in tasks {
+                    self.with(Some(task), |row| row.state = *state);
                 }
+                self.order.retain(|task| !gone.contains(task));
+                gone.iter().for_each(|task| drop(self.tasks.remove(task)));
             }
             Entry::IncidentRaised { incident } => {
                 self.incidents.push(IncidentRow { incident: incident.clone(), decision: None })
@@ -269,7 +287,6 @@ impl Fold {
             Entry::Applied { files, .. } => self.applied = Some(*files),
             Entry::RunResumed { .. }
             | Entry::Forked { .. }
-            | Entry::Checkpointed { .. }
             | Entry::AttemptSuspended { .. }
             | Entry::Published(_)
             | Entry::Decided { .. }

@@ -6,10 +6,10 @@
 mod error;
 mod go_back;
 mod task;
+mod view;
 
 use crate::options::Apply;
 use crate::ports::{Query, Records};
-use crate::report::TaskRow;
 use crate::spending::Used;
 
 pub use error::HistoryError;
@@ -25,11 +25,11 @@ use longhaul_core::path::StagePath;
 use longhaul_core::spend::Spent;
 use longhaul_core::state::{RunState, TaskState};
 use longhaul_core::units::Timestamp;
-use longhaul_core::workflow::model::Workflow;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 pub(crate) use task::TaskHistory;
+pub use view::Standing;
 
 /// A run that was begun before.
 #[derive(Debug, Clone)]
@@ -108,19 +108,6 @@ pub struct Checkpoint {
     pub position: Position,
 }
 
-/// Where a task stands that goes on with its run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing<'a> {
-    /// The task.
-    pub task: &'a TaskId,
-    /// Who works on it.
-    pub agent: &'a Name,
-    /// Its state.
-    pub state: TaskState,
-    /// Whether an attempt of it is under way, and goes on.
-    pub goes_on: bool,
-}
-
 impl History {
     /// Reads what is recorded of `run`.
     ///
@@ -195,80 +182,6 @@ impl History {
     pub(crate) fn at_checkpoint(records: &dyn Records, run: &RunId, number: u32) -> Result<Self, HistoryError> {
         let now = Self::read(records, run)?;
         now.prefix(records, number, Position(u64::MAX))
-    }
-
-    /// Where all tasks stand, by name.
-    pub fn standing(&self) -> Vec<Standing<'_>> {
-        let mut all = Vec::with_capacity(self.tasks.len());
-        for (task, known) in &self.tasks {
-            let goes_on = known.state == TaskState::Running && known.base.is_some() && !known.is_foreign;
-            all.push(Standing { task, agent: &known.agent, state: known.state, goes_on });
-        }
-        all.sort_unstable_by_key(|standing| standing.task);
-        all
-    }
-
-    /// How many files differ from what the run began with.
-    pub fn files_changed(&self) -> u64 {
-        self.changes.len() as u64
-    }
-
-    /// The version that the run began with.
-    pub fn base(&self) -> Digest {
-        self.base
-    }
-
-    /// The version that it has reached.
-    pub fn version(&self) -> Digest {
-        self.version
-    }
-
-    /// The version of it that is in the user's folder, where one was put there.
-    pub fn applied_version(&self) -> Option<Digest> {
-        self.applied
-    }
-
-    /// How the tasks stand, in the order of their names.
-    pub fn tasks(&self) -> Vec<TaskRow> {
-        let row = |(task, known): (&TaskId, &TaskHistory)| TaskRow {
-            task: task.clone(),
-            agent: known.agent.clone(),
-            state: known.state,
-            attempts: known.attempts,
-            fuel: known.usage.fuel,
-            tokens: known.usage.tokens,
-            money: known.usage.money,
-            memory: known.usage.memory,
-            time: known.usage.time,
-            problem: known.problem.clone(),
-        };
-        let mut rows: Vec<_> = self.tasks.iter().map(row).collect();
-        rows.sort_by(|one, other| (one.task.name(), one.task.index()).cmp(&(other.task.name(), other.task.index())));
-        rows
-    }
-
-    /// The versions that the run needs: to be looked at, applied, forked and resumed.
-    pub fn needed(&self) -> Vec<Digest> {
-        let keep = usize::try_from(self.keep).unwrap_or(usize::MAX);
-        let kept = self.checkpoints.iter().rev().take(keep).map(|checkpoint| checkpoint.version);
-        let open = self.tasks.values().filter(|task| !task.state.is_final()).filter_map(|task| task.base);
-        [self.base, self.version].into_iter().chain(kept).chain(open).collect()
-    }
-
-    /// The checkpoints that can be gone back to, oldest first.
-    pub fn kept(&self) -> &[Checkpoint] {
-        let keep = usize::try_from(self.keep).unwrap_or(usize::MAX);
-        &self.checkpoints[self.checkpoints.len().saturating_sub(keep)..]
-    }
-
-    /// What the run may use up.
-    pub fn budget(&self, workflow: &Workflow) -> Budget {
-        self.budget.unwrap_or(workflow.budget)
-    }
-
-    /// The component that the run began with under this name; none where the record does not have it.
-    pub fn plugin(&self, kind: PluginKind, name: &Name) -> Option<Digest> {
-        self.plugins.iter().find(|(plugin, known, _)| *plugin == kind && known == name).map(|(_, _, digest)| *digest)
     }
 
     fn begin(record: Record) -> Option<Self> {

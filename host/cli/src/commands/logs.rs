@@ -147,6 +147,12 @@ fn describe(record: &Record, debug: bool) -> Option<String> {
         Entry::Committed { version, changes, .. } => {
             format!("{} changes committed as {:.12}", changes.len(), version.to_string())
         }
+        Entry::RolledBack { number, version, tasks, gone, .. } => format!(
+            "the run goes back to checkpoint {number}, {:.12}: {} tasks stand as they did then, {} are gone",
+            version.to_string(),
+            tasks.len(),
+            gone.len()
+        ),
         Entry::Checkpointed { number, version, .. } => format!("checkpoint {number} is {:.12}", version.to_string()),
         Entry::IncidentRaised { incident } => format!("incident {}", incident.problem.class),
         Entry::Decided { strategy, decision, error } => match (decision, error) {

@@ -186,7 +186,7 @@ impl World {
                 Entry::RolledBack { version: then, tasks, gone, counts, .. } => {
                     version = *then;
                     states.extend(tasks.iter().map(|(task, state)| (task.to_string(), *state)));
-                    gone.iter().for_each(|task| drop(states.remove(task.as_str())));
+                    states.retain(|task, _| gone.iter().all(|gone| gone.as_str() != task));
                     assert_eq!(states.len() as u64, counts.total(), "{states:?}");
                 }
                 Entry::Committed { base, version: new, .. } => {
@@ -548,7 +548,7 @@ fn standing_by(records: &[Record]) -> BTreeMap<String, (TaskState, bool)> {
             tasks.values_mut().for_each(|(_, is_begun)| *is_begun = false);
         }
         if let Entry::RolledBack { tasks: changed, gone, .. } = &record.entry {
-            gone.iter().for_each(|task| drop(tasks.remove(task.as_str())));
+            tasks.retain(|task, _| gone.iter().all(|gone| gone.as_str() != task));
             tasks.extend(changed.iter().map(|(task, state)| (task.to_string(), (*state, false))));
             // Nothing that was under way then goes on, but for what had only to be said to be done.
             continue;

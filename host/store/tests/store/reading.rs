@@ -120,7 +120,8 @@ fn a_summary_counts_what_a_report_tells() {
         (EntryKind::ALL.len() as u64 + 1, 2, 1, 1)
     );
     assert_eq!((summary.attempts, summary.fuel, summary.changes, summary.applied), (1, Fuel(1_234_567), 1, Some(12)));
-    assert_eq!((summary.tasks.total(), summary.tasks.of(TaskState::Running)), (1, 1));
+    // The run went back to where these were its tasks.
+    assert_eq!((summary.tasks.total(), summary.tasks.of(TaskState::Completed)), (3, 2));
     assert_eq!(summary.state, Some(RunState::Completed));
     assert!(summary.ended.is_some());
 }

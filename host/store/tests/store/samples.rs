@@ -3,6 +3,7 @@
 use longhaul_core::action::{Action, ActionResult, ContextFill};
 use longhaul_core::attempt::{Limits, LogLevel, Outcome, Usage, Wait};
 use longhaul_core::children::{ChildTask, Outbox};
+use longhaul_core::counts::TaskCounts;
 use longhaul_core::digest::Digest;
 use longhaul_core::effect::{Answered, Call, CallKind, Intent, KeyScope};
 use longhaul_core::entry::{Budget, Change, ChangeKind, CheckpointReason, Entry, Record};
@@ -175,6 +176,14 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
                 digest: Some(Digest::of(b"new")),
             }],
             published: Outbox::default(),
+        },
+        EntryKind::RolledBack => Entry::RolledBack {
+            number: 2,
+            version: Digest::of(b"version"),
+            validate: Some(Name::new("reviewer").unwrap()),
+            tasks: vec![(TaskId::new("change").unwrap(), TaskState::Pending)],
+            gone: vec![TaskId::new("change[1]").unwrap()],
+            counts: TaskCounts { pending: 1, completed: 2, ..TaskCounts::default() },
         },
         EntryKind::IncidentRaised => Entry::IncidentRaised {
             incident: Incident {
