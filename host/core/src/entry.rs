@@ -225,6 +225,9 @@ pub enum Entry {
         /// Why it could not answer, where it could not.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,
+        /// The number of the checkpoint that the whole run goes back to by it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        checkpoint: Option<u32>,
     },
     /// The run went from one state to another.
     RunChanged {

@@ -75,7 +75,7 @@ impl Backtest {
                     older: history.kept().iter().rev().map(|kept| (kept.number, kept.version)).collect(),
                 });
             }
-            Entry::Decided { strategy, decision, error } => {
+            Entry::Decided { strategy, decision, error, .. } => {
                 let newest = task.as_ref().and_then(|task| open.get(task)).and_then(|at| incidents.get_mut(*at));
                 if let Some(newest) = newest {
                     let (strategy, decision, error) = (strategy.clone(), decision.clone(), error.clone());

@@ -28,7 +28,7 @@ use longhaul_core::units::Timestamp;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
-pub(crate) use task::TaskHistory;
+pub(crate) use task::{Decided, TaskHistory};
 pub use view::Standing;
 
 /// A run that was begun before.
@@ -332,11 +332,11 @@ impl History {
                 task.problem = Some(incident.problem.clone());
                 task.incident = Some(incident);
             }
-            Entry::Decided { strategy, decision: Some(decision), error: None } => {
+            Entry::Decided { strategy, decision: Some(decision), error: None, checkpoint } => {
                 if let Some(incident) = task.incident.clone() {
                     task.past.push(Past { incident, strategy, decision: decision.clone() });
                 }
-                task.decided = Some((decision, at));
+                task.decided = Some(Decided { decision, at, checkpoint });
             }
             Entry::Decided { strategy, .. } => task.asked.push(strategy),
             Entry::AttemptSuspended { wait } => task.wait = Some(wait),

@@ -155,7 +155,7 @@ fn describe(record: &Record, debug: bool) -> Option<String> {
         ),
         Entry::Checkpointed { number, version, .. } => format!("checkpoint {number} is {:.12}", version.to_string()),
         Entry::IncidentRaised { incident } => format!("incident {}", incident.problem.class),
-        Entry::Decided { strategy, decision, error } => match (decision, error) {
+        Entry::Decided { strategy, decision, error, .. } => match (decision, error) {
             (Some(decision), _) => format!("{strategy} decides: {}", one_line(&decision_text(decision), 400)),
             (None, Some(error)) => format!("{strategy} cannot decide: {}", one_line(error, 400)),
             (None, None) => format!("{strategy} leaves it to the next"),

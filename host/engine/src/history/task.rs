@@ -42,8 +42,8 @@ pub(crate) struct TaskHistory {
     pub(crate) incident: Option<Incident>,
     /// Strategies that were asked about it and knew nothing.
     pub(crate) asked: Vec<Name>,
-    /// What was decided about it, and when.
-    pub(crate) decided: Option<(Decision, Timestamp)>,
+    /// What was decided about it.
+    pub(crate) decided: Option<Decided>,
     /// The version that the last attempt of the try works on.
     pub(crate) base: Option<Digest>,
     /// Whether the try under way is one of the run that this one was copied from, and is not gone on with.
@@ -53,6 +53,16 @@ pub(crate) struct TaskHistory {
     /// Where the try under way begins, and the number of its first attempt.
     pub(crate) began: Option<(Position, u32)>,
     judging: bool,
+}
+
+/// What was decided about an incident.
+#[derive(Debug, Clone)]
+pub(crate) struct Decided {
+    pub(crate) decision: Decision,
+    /// When.
+    pub(crate) at: Timestamp,
+    /// The checkpoint that the whole run goes back to by it.
+    pub(crate) checkpoint: Option<u32>,
 }
 
 impl TaskHistory {
@@ -106,15 +116,15 @@ impl TaskHistory {
                 self.is_committed = false;
             }
             TaskState::Pending => {
-                match self.decided.take() {
-                    Some((Decision::Reassign { agent }, _)) => {
+                match self.decided.take().map(|decided| decided.decision) {
+                    Some(Decision::Reassign { agent }) => {
                         self.agent.clone_from(&agent);
                         self.given_to = Some(agent);
                         // Another agent cannot read what this one handed to itself.
                         self.handed = None;
                         self.validator = None;
                     }
-                    Some((Decision::Rollback { validate, .. }, _)) => self.validator = validate,
+                    Some(Decision::Rollback { validate, .. }) => self.validator = validate,
                     Some(_) => self.validator = None,
                     None => {}
                 }

@@ -7,7 +7,7 @@
 use super::dispatcher::Dispatcher;
 use super::repair::Remedy;
 use crate::error::Halt;
-use crate::history::{History, Step as HistoryStep, TaskHistory};
+use crate::history::{Decided, History, Step as HistoryStep, TaskHistory};
 use crate::recovery::Verdict;
 use crate::transcript::Script;
 use longhaul_core::attempt::Outcome;
@@ -154,8 +154,13 @@ impl Dispatcher {
             self.release(&agent);
             return self.apply(task, TaskEvent::Retry, None);
         };
-        let Some((decision, at)) = known.decided else {
+        let Some(Decided { decision, at, checkpoint }) = known.decided else {
             return self.recover(task, incident, known.asked);
+        };
+        let decision = match decision {
+            // The version that was the current one then need not be it now.
+            Decision::Rollback { validate, .. } if checkpoint.is_none() => Decision::Rollback { to: None, validate },
+            decision => decision,
         };
         let remedy = match decision {
             Decision::Compensate => Some(Remedy::Compensate),

@@ -35,7 +35,11 @@ pub(crate) async fn recover(shared: &Shared, case: &Case) -> Result<(Verdict, Op
         if let Some(error) = &error {
             tracing::warn!(%strategy, error, "a strategy could not help");
         }
-        let decided = Entry::Decided { strategy: strategy.clone(), decision: decision.clone(), error };
+        let checkpoint = match &verdict {
+            Some(Verdict::GoBack(way)) => Some(way.number),
+            _ => None,
+        };
+        let decided = Entry::Decided { strategy: strategy.clone(), decision: decision.clone(), error, checkpoint };
         shared.ledger.attempt(&case.incident.attempt, decided)?;
         if let (Some(verdict), Some(decision)) = (verdict, decision) {
             let past = Past { incident: case.incident.clone(), strategy: strategy.clone(), decision };

@@ -26,7 +26,7 @@ fn world() -> World {
         .strategy("unsure", |_| Ok(None))
         .strategy("s", |situation| {
             Ok(Some(match situation.incident.attempt.task.name() {
-                "y" => Decision::Rollback { to: None, validate: Some("judge".parse().unwrap()) },
+                "y" => Decision::Rollback { to: situation.checkpoints.first().cloned(), validate: Some("judge".parse().unwrap()) },
                 _ => Decision::Retry { after: Duration::from_secs(1) },
             }))
         })

@@ -238,7 +238,7 @@ impl World {
     /// What was decided, in order: the strategy, whether it decided, whether that counted.
     pub(crate) fn decisions(&self) -> Vec<(String, Option<Decision>, Option<String>)> {
         let decided = self.journal.records().into_iter().filter_map(|record| match record.entry {
-            Entry::Decided { strategy, decision, error } => Some((strategy.to_string(), decision, error)),
+            Entry::Decided { strategy, decision, error, .. } => Some((strategy.to_string(), decision, error)),
             _ => None,
         });
         decided.collect()

@@ -197,6 +197,7 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
             strategy: name("retry-jitter"),
             decision: Some(Decision::Retry { after: Duration::from_millis(250) }),
             error: Some("none".into()),
+            checkpoint: None,
         },
         EntryKind::RunChanged => {
             Entry::RunChanged { from: RunState::Applying, to: RunState::Completed, reason: "done".into() }
@@ -243,7 +244,13 @@ pub(crate) fn further() -> Vec<(&'static str, Record)> {
             *worked = Some(Duration::from_millis(3_600_500));
         }
     };
+    let goes_back = |entry: &mut Entry| {
+        if let Entry::Decided { checkpoint, .. } = entry {
+            *checkpoint = Some(2);
+        }
+    };
     vec![
+        ("decided-checkpoint", altered(EntryKind::Decided, goes_back)),
         ("attempt-started-stall", altered(EntryKind::AttemptStarted, limits)),
         ("committed-published", altered(EntryKind::Committed, published)),
         ("attempt-suspended-children", altered(EntryKind::AttemptSuspended, waits)),
