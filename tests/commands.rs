@@ -256,7 +256,10 @@ fn bundled_plugins_are_listed_and_tell_what_they_ask_for() {
     let list = place.longhaul(["plugin", "list", "--json"]).code(0).json();
     let names: Vec<_> =
         list.as_array().unwrap().iter().map(|plugin| plugin["manifest"]["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["chunk-planner", "codemod", "escalate", "retry-jitter", "reviewer", "rollback-validate"]);
+    assert_eq!(
+        names,
+        ["by-class", "chunk-planner", "codemod", "escalate", "retry-jitter", "reviewer", "rollback-validate"]
+    );
     place.longhaul(["plugin", "list"]).code(0).shows(&["codemod", "agent", "escalate", "strategy"]);
     for name in names {
         let one = place.longhaul(["plugin", "inspect", name, "--json"]).code(0).json();
