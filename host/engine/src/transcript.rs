@@ -171,6 +171,11 @@ impl Transcript {
         Ok(taken)
     }
 
+    /// Whether the attempt did anything outside.
+    pub(crate) fn has_effects(&self) -> bool {
+        !self.lock().effects.listed.is_empty()
+    }
+
     /// `problem`, with what the attempt did outside as part of its evidence.
     pub(crate) fn with_effects(&self, problem: Problem) -> Problem {
         self.lock().effects.listed_in(problem)
@@ -285,6 +290,19 @@ impl Transcript {
             reading.page = page.into_iter().map(|(_, record)| record).filter(is_of_try).collect();
         }
         Ok(state.script.as_ref().and_then(|reading| reading.page.front()))
+    }
+}
+
+/// What an attempt that is suspended did outside, of which its script says all.
+pub(crate) fn done_outside(ledger: &Ledger, task: &TaskId, script: Script) -> Result<PastEffects, JournalError> {
+    let (mut effects, mut after) = (PastEffects::default(), script.after);
+    loop {
+        let page = ledger.read(task, after)?;
+        let Some((newest, _)) = page.last() else { return Ok(effects) };
+        after = *newest;
+        for (_, record) in &page {
+            record.attempt.iter().for_each(|number| effects.note(*number, &record.entry));
+        }
     }
 }
 

@@ -119,6 +119,13 @@ pub(crate) async fn execute(shared: &Arc<Shared>, work: Work, stop: Arc<Stop>) -
     let ending = match try_.run().await {
         // Also where the work was refused or could not be committed after its attempt had ended well.
         Ok(Ending::Failed(attempt, problem)) => Ending::Failed(attempt, try_.transcript.with_effects(problem)),
+        Ok(Ending::Suspended(wait)) => {
+            // Should its wait come to nothing, what it did outside is told from the record.
+            if try_.transcript.has_effects() {
+                shared.ledger.flush().await?;
+            }
+            Ending::Suspended(wait)
+        }
         Ok(ending) => ending,
         Err(Fault::Lost(error)) => return Err(error),
         Err(Fault::Attempt(fault)) => try_.broken_off((*fault).into())?,

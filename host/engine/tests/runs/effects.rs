@@ -433,3 +433,35 @@ async fn an_attempt_that_used_up_the_budget_and_did_something_outside_is_not_beg
     world.run(&head, "  x: {}").await.unwrap();
     assert_eq!(world.told(&["incident-raised"]), Vec::<String>::new());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_suspended_attempt_that_misses_its_deadline_tells_what_it_did_outside() {
+    let work = || {
+        single(|there, job| async move {
+            there.ask(&job, 0, "order", ONCE).await?;
+            wait(&job, Duration::from_secs(3 * 3_600)).await?;
+            Ok(json!({}))
+        })
+    };
+    let head = format!("{ONE}\nbudget: {{ wall_time: 12h }}");
+    for paused in [false, true] {
+        let (world, outside) = work();
+        let control = world.options.control.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            if paused {
+                control.pause();
+            }
+        });
+        let mut report = world.run(&head, "  x: { timeout: 7h, deadline: 1h }").await.unwrap();
+        if paused {
+            assert_eq!(report.status, RunState::Paused);
+            report = world.resume(&head, "  x: { timeout: 7h, deadline: 1h }").await.unwrap();
+        }
+        let found = row(&report, "x").problem.clone().unwrap();
+        assert!(found.message.contains("deadline"), "{}", found.message);
+        let listed: Vec<_> = PastEffects::of(&found).listed.into_iter().map(|effect| effect.key).collect();
+        assert_eq!(listed, outside.done().into_iter().map(|done| done.key).collect::<Vec<_>>(), "{paused}");
+        assert_eq!(listed.len(), 1);
+    }
+}
