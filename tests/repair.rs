@@ -28,7 +28,7 @@ const SPLIT: &str = r#"
 version: 1
 name: pieces
 agents:
-  planner: { plugin: chunk-planner, config: { chunk: 1m, per_file: 20s } }
+  planner: { plugin: chunk-planner, config: { chunk: 2m, per_file: 20s } }
   codemod: { plugin: codemod, config: { rules: [ { name: replace, literal: old, replace: new } ] } }
 strategies:
   rules: { plugin: by-class, config: { rules: [ { class: exhausted, decide: split } ] } }
@@ -88,7 +88,7 @@ agents:
   undo: {{ plugin: {:?} }}
 strategies:
   rules: {{ plugin: by-class, config: {{ rules: [ {{ class: any, decide: compensate }} ] }} }}
-permissions: {{ fs: {{ read: ["**"] }} }}
+permissions: {{ fs: {{ read: ["**"], write: ["**"] }} }}
 recovery: [rules, escalate]
 tasks:
   act: {{ agent: bad, with: {{ mode: trap }}, compensate: {{ agent: undo, with: {{ file: a.txt }} }} }}
@@ -117,8 +117,8 @@ version: 1
 name: back
 agents:
   codemod: { plugin: codemod, config: { rules: [ { name: replace, literal: old, replace: new } ] } }
-  second: { plugin: codemod, config: { rules: [ { name: replace, literal: new, replace: newer } ] } }
-  reviewer: { plugin: reviewer, config: { fail_at: info, rules: [ { name: any, literal: newer, severity: info } ] } }
+  second: { plugin: codemod, config: { rules: [ { name: replace, literal: new, replace: best } ] } }
+  reviewer: { plugin: reviewer, config: { fail_at: info, rules: [ { name: any, literal: best, severity: info } ] } }
 strategies:
   rules: { plugin: by-class, config: { rules: [ { class: validation, decide: roll-back, back: 2, times: 2 } ] } }
 permissions: { fs: { read: ["**"], write: ["**"] } }
