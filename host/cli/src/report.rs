@@ -287,6 +287,7 @@ impl Fold {
             Entry::Applied { files, .. } => self.applied = Some(*files),
             Entry::RunResumed { .. }
             | Entry::Forked { .. }
+            | Entry::CheckpointsDropped { .. }
             | Entry::AttemptSuspended { .. }
             | Entry::Published(_)
             | Entry::Decided { .. }

@@ -211,6 +211,11 @@ pub enum Entry {
         /// How many tasks are in which state now.
         counts: TaskCounts,
     },
+    /// Checkpoints took more than they may, so that the oldest are kept no more.
+    CheckpointsDropped {
+        /// Those up to this number.
+        through: u32,
+    },
     /// An attempt failed.
     IncidentRaised {
         /// What went wrong, in a field of its own: it has an `at` and an `attempt` as the record itself has.

@@ -11,7 +11,7 @@ use crate::options::{Apply, ResumeOptions, RunControl, RunOptions};
 use crate::orchestrator::{Book, Dispatcher, Outputs};
 use crate::ports::{PluginInfo, Ports};
 use crate::report::RunReport;
-use crate::shared::{Configured, Head, InUse, Shared, Stop};
+use crate::shared::{Configured, Head, Shared, Stop};
 use crate::spending::{Spending, Used};
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Budget, Entry};
@@ -228,7 +228,7 @@ impl Engine {
             seed: start.seed,
             ports,
             head: Head::new(start.version),
-            in_use: InUse::default(),
+            in_use: Arc::default(),
             board: Board::new(),
             spending: Spending::new(start.budget, start.used),
             deadlines: Deadlines::new(workflow, start.active),

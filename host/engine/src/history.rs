@@ -62,6 +62,8 @@ pub struct History {
     pub(crate) changes: BTreeMap<StagePath, ChangeKind>,
     /// How many checkpoints are kept.
     keep: u32,
+    /// Those up to this number are kept no more, and never will be again.
+    dropped: u32,
     /// The checkpoints in the record, in order; of those only the newest are kept. Those that the run went back behind are
     /// not among them.
     pub checkpoints: Vec<Checkpoint>,
@@ -209,6 +211,7 @@ impl History {
             applied: None,
             changes: BTreeMap::new(),
             keep,
+            dropped: 0,
             checkpoints: Vec::new(),
             next_checkpoint: 1,
             tasks: HashMap::new(),
@@ -235,8 +238,17 @@ impl History {
             Entry::Checkpointed { number, version, reason } => {
                 self.checkpoints.push(Checkpoint { number, version, reason, at, position });
                 self.next_checkpoint = number.saturating_add(1);
+                let keep = usize::try_from(self.keep).unwrap_or(usize::MAX).max(1);
+                if let Some(oldest) = self.checkpoints.len().checked_sub(keep + 1) {
+                    self.dropped = self.dropped.max(self.checkpoints[oldest].number);
+                }
             }
-            Entry::Forked { .. } => self.tasks.values_mut().for_each(TaskHistory::leave_behind),
+            Entry::CheckpointsDropped { through } => self.dropped = self.dropped.max(through),
+            Entry::Forked { checkpoint, .. } => {
+                // What the first run keeps of the ones before is its own affair.
+                self.dropped = checkpoint.saturating_sub(1);
+                self.tasks.values_mut().for_each(TaskHistory::leave_behind);
+            }
             Entry::Applied { version, .. } => self.applied = Some(version),
             Entry::TaskPlanned { agent, .. } => {
                 let task = task.ok_or_else(|| misfit(position, "it names no task"))?;

@@ -30,7 +30,7 @@ pub(crate) struct Shared {
     pub(crate) ports: Ports,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) head: Head,
-    pub(crate) in_use: InUse,
+    pub(crate) in_use: Arc<InUse>,
     /// The tasks that were spawned.
     pub(crate) board: Board,
     pub(crate) spending: Spending,
@@ -100,16 +100,24 @@ impl Turn<'_> {
 }
 
 /// The versions that attempts work on now.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct InUse(Mutex<BTreeMap<Digest, u32>>);
 
 /// A version is in use as long as this lives.
-pub(crate) struct Hold<'a>(&'a InUse, Digest);
+#[derive(Debug)]
+pub(crate) struct Hold(Arc<InUse>, Digest);
+
+impl Hold {
+    /// The version.
+    pub(crate) fn version(&self) -> Digest {
+        self.1
+    }
+}
 
 impl InUse {
-    pub(crate) fn hold(&self, version: Digest) -> Hold<'_> {
+    pub(crate) fn hold(self: &Arc<Self>, version: Digest) -> Hold {
         self.take(version);
-        Hold(self, version)
+        Hold(Arc::clone(self), version)
     }
 
     pub(crate) fn take(&self, version: Digest) {
@@ -131,7 +139,7 @@ impl InUse {
     }
 }
 
-impl Drop for Hold<'_> {
+impl Drop for Hold {
     fn drop(&mut self) {
         self.0.give_back(self.1);
     }

@@ -65,6 +65,7 @@ kinds! {
     Committed => "committed",
     Checkpointed => "checkpointed",
     RolledBack => "rolled-back",
+    CheckpointsDropped => "checkpoints-dropped",
     IncidentRaised => "incident-raised",
     Decided => "decided",
     RunChanged => "run-changed",

@@ -91,6 +91,7 @@ impl Summary {
             Entry::Applied { files, .. } => self.applied = Some(self.applied.unwrap_or(0) + files),
             Entry::Forked { .. }
             | Entry::Checkpointed { .. }
+            | Entry::CheckpointsDropped { .. }
             | Entry::AttemptSuspended { .. }
             | Entry::Published(_)
             | Entry::PluginUsed { .. }

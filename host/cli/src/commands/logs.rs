@@ -153,6 +153,9 @@ fn describe(record: &Record, debug: bool) -> Option<String> {
             tasks.len(),
             gone.len()
         ),
+        Entry::CheckpointsDropped { through } => {
+            format!("checkpoints up to {through} are kept no more: they took more than `checkpoints.max_disk`")
+        }
         Entry::Checkpointed { number, version, .. } => format!("checkpoint {number} is {:.12}", version.to_string()),
         Entry::IncidentRaised { incident } => format!("incident {}", incident.problem.class),
         Entry::Decided { strategy, decision, error, .. } => match (decision, error) {

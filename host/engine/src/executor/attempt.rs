@@ -6,7 +6,7 @@ use super::instance::{Access, Instance, Left};
 use super::middle::Middle;
 use crate::deadlines::missed;
 use crate::ports::JournalError;
-use crate::shared::{Shared, Stop};
+use crate::shared::{Hold, Shared, Stop};
 use crate::transcript::{Fault, Noted, Script, Transcript};
 use longhaul_core::attempt::{Committer, Limits, NeverCommits, Outcome, Usage, Wait};
 use longhaul_core::children::NoChildren;
@@ -68,8 +68,8 @@ pub(crate) struct Ended {
     pub(crate) state: Option<Value>,
     /// Where in the record the part of the try begins that would have to be done again.
     pub(crate) script: Script,
-    /// The version that the last instance worked on.
-    pub(crate) base: Option<Digest>,
+    /// The version that the last instance worked on; it stays in use until the end is taken note of.
+    pub(crate) base: Option<Hold>,
     /// What was committed.
     pub(crate) changes: Vec<Change>,
 }
@@ -164,8 +164,7 @@ impl Try<'_> {
         let attempt = self.next_attempt();
         let before = self.before(&attempt)?;
         let base = before.as_ref().map_or_else(|| shared.head.version(), |before| before.base);
-        self.used.base = Some(base);
-        let _in_use = shared.in_use.hold(base);
+        self.used.base = Some(shared.in_use.hold(base));
         let instance = Instance {
             shared,
             transcript: &transcript,

@@ -55,6 +55,7 @@ impl History {
         then.incidents = self.incidents;
         then.applied = self.applied;
         then.next_checkpoint = self.next_checkpoint;
+        then.dropped = self.dropped;
         then.gone = self.gone;
         for (id, now) in self.tasks {
             let known = match then.tasks.get_mut(&id) {

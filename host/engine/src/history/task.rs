@@ -165,6 +165,22 @@ impl TaskHistory {
         self.is_foreign = goes_on && !self.is_done();
     }
 
+    /// The version on which a try is done again when the run goes on; none where no try is.
+    pub(crate) fn works_on(&self) -> Option<Digest> {
+        let is_over = match &self.ended {
+            Some((_, Err(_))) => true,
+            Some((_, Ok(Outcome::Completed(_)))) => self.is_committed,
+            _ => false,
+        };
+        let goes_on = match self.state {
+            TaskState::Running => !is_over && self.incident.is_none(),
+            TaskState::Waiting => true,
+            TaskState::Pending => self.wait.is_some(),
+            _ => false,
+        };
+        self.base.filter(|_| goes_on && !self.is_foreign)
+    }
+
     /// The try under way is over.
     fn settle(&mut self) {
         self.began = None;

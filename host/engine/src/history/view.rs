@@ -76,16 +76,15 @@ impl History {
 
     /// The versions that the run needs: to be looked at, applied, forked and resumed.
     pub fn needed(&self) -> Vec<Digest> {
-        let keep = usize::try_from(self.keep).unwrap_or(usize::MAX);
-        let kept = self.checkpoints.iter().rev().take(keep).map(|checkpoint| checkpoint.version);
-        let open = self.tasks.values().filter(|task| !task.state.is_final()).filter_map(|task| task.base);
+        let kept = self.kept().iter().map(|checkpoint| checkpoint.version);
+        let open = self.tasks.values().filter_map(TaskHistory::works_on);
         [self.base, self.version].into_iter().chain(kept).chain(open).collect()
     }
 
     /// The checkpoints that can be gone back to, oldest first.
     pub fn kept(&self) -> &[Checkpoint] {
-        let keep = usize::try_from(self.keep).unwrap_or(usize::MAX);
-        &self.checkpoints[self.checkpoints.len().saturating_sub(keep)..]
+        let dropped = self.checkpoints.partition_point(|checkpoint| checkpoint.number <= self.dropped);
+        &self.checkpoints[dropped..]
     }
 
     /// What the run may use up.

@@ -354,7 +354,7 @@ impl Facts {
             tries: history.tries,
             began: history.began.map_or(Position(0), |(position, _)| position),
             suspended: None,
-            waits_on: history.base,
+            waits_on: history.works_on(),
             handed: history.handed.clone(),
             validator: history.validator.clone(),
             excused: history.excused,
@@ -399,6 +399,7 @@ impl Facts {
 
     /// Takes note of what went wrong.
     pub(super) fn failed(&mut self, problem: &Problem) {
+        self.waits_on = None;
         self.tries = self.tries.saturating_add(1);
         self.used.problem = Some(problem.clone());
     }

@@ -6,7 +6,7 @@
 
 use super::dispatcher::Dispatcher;
 use crate::error::Halt;
-use crate::history::Checkpoint;
+use crate::history::History;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{CheckpointReason, Entry};
 use std::collections::{BTreeSet, VecDeque};
@@ -26,12 +26,10 @@ impl Checkpoints {
         Self { keep: usize::try_from(keep).unwrap_or(usize::MAX).max(1), next: 1, kept: VecDeque::new() }
     }
 
-    /// Those that the record has; the next one has number `next`.
-    pub(super) fn restore(&mut self, recorded: &[Checkpoint], next: u32) {
-        for checkpoint in recorded {
-            self.add(checkpoint.number, checkpoint.version);
-        }
-        self.next = next;
+    /// Those that the record has.
+    pub(super) fn restore(&mut self, history: &History) {
+        self.kept = history.kept().iter().map(|checkpoint| (checkpoint.number, checkpoint.version)).collect();
+        self.next = history.next_checkpoint;
     }
 
     /// The version of the newest one.
@@ -94,7 +92,10 @@ impl Dispatcher {
             if used <= self.workflow.checkpoints.max_disk || self.checkpoints.kept.len() <= 1 {
                 break;
             }
-            self.checkpoints.kept.pop_front();
+            let Some((through, _)) = self.checkpoints.kept.pop_front() else { break };
+            shared.ledger.run(Entry::CheckpointsDropped { through })?;
+            // The record never promises a checkpoint whose content is gone.
+            shared.ledger.flush().await?;
         }
         drop(turn);
         Ok(())

@@ -13,7 +13,7 @@ use crate::options::{Order, RunControl};
 use crate::ports::JournalError;
 use crate::recovery::{Again, Case, Remedies, Verdict, recover};
 use crate::report::merge;
-use crate::shared::{Shared, Stop};
+use crate::shared::{Hold, Shared, Stop};
 use crate::spending::Part;
 use longhaul_core::children::Outbox;
 use longhaul_core::digest::Digest;
@@ -221,7 +221,7 @@ impl Dispatcher {
             TryEnding::Suspended(wait) => {
                 let facts = self.book.facts(task)?;
                 facts.suspended = Some(ended.script);
-                facts.waits_on = ended.base;
+                facts.waits_on = ended.base.as_ref().map(Hold::version);
                 self.release(&agent);
                 self.book.keep_agent(task)?;
                 self.apply(task, TaskEvent::Suspend, None)?;
@@ -229,6 +229,7 @@ impl Dispatcher {
             }
             // The task stays as it is: a run that goes on goes on in the middle of it.
             TryEnding::Interrupted => {
+                self.book.facts(task)?.waits_on = ended.base.as_ref().map(Hold::version);
                 self.release(&agent);
                 Ok(())
             }

@@ -29,12 +29,14 @@ impl Dispatcher {
         apply: Apply,
     ) -> Result<RunReport, Halt> {
         let mut closing = Closing { state, reason: String::new(), applied: None };
-        match self.outcome()? {
-            (RunEvent::Finish, _) => self.deliver(&mut closing, base, apply).await?,
-            (event, reason) => self.step(&mut closing, event, reason)?,
+        let (event, reason) = self.outcome()?;
+        // First, so that the end of the run is the end of its record.
+        self.collect(base).await?;
+        match event {
+            RunEvent::Finish => self.deliver(&mut closing, base, apply).await?,
+            event => self.step(&mut closing, event, reason)?,
         }
         self.shared.ledger.flush().await?;
-        self.collect(base).await?;
         Ok(self.report(closing, base, started))
     }
 

@@ -3,6 +3,7 @@
 use crate::world::{World, act, wait, write};
 use longhaul_core::entry::{CheckpointReason, Entry, Record};
 use longhaul_core::id::RunId;
+use longhaul_core::incident::{IncidentClass, Problem};
 use longhaul_core::state::RunState;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -101,4 +102,70 @@ async fn a_fork_goes_on_from_any_checkpoint_and_comes_to_the_same_end() {
         }
         assert_eq!(whole.journal.records(), records, "the first one is untouched");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_checkpoint_that_went_for_lack_of_room_is_promised_by_no_record() {
+    // The fake says a byte for each version: there is room for the base, the current one and one more.
+    let head = HEAD.replace("keep: 2", "keep: 9").replace("1GB", "3");
+    let whole = world();
+    let undisturbed = whole.run(&head, CHAIN).await.unwrap();
+    let dropped = |world: &World| world.told(&["checkpoints-dropped"]).len();
+    assert!(dropped(&whole) > 1, "{}", whole.story());
+    for room in 1..whole.journal.records().len() {
+        let world = world();
+        world.journal.limit(room);
+        world.run(&head, CHAIN).await.unwrap_err();
+        world.journal.reopen(world.journal.durable().max(1));
+        let history = world.history();
+        assert!(history.needed().iter().all(|version| world.files.has(*version)), "{room}: {}", world.story());
+        let report = world.resume(&head, CHAIN).await.unwrap();
+        assert_eq!((report.status, report.version), (RunState::Completed, undisturbed.version), "{room}");
+        let history = world.history();
+        assert!(history.kept().iter().all(|kept| world.files.has(kept.version)), "{room}: {}", world.story());
+        assert!(history.kept().len() < history.checkpoints.len());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fork_needs_nothing_that_the_first_run_collected() {
+    let whole = world();
+    whole.run(HEAD, CHAIN).await.unwrap();
+    let records = whole.journal.records();
+    let newest = (0..records.len()).rfind(|n| matches!(records[*n].entry, Entry::Checkpointed { .. })).unwrap();
+    let fork = whole.fork(newest);
+    let history = fork.history();
+    assert_eq!((history.kept().len(), history.kept().last()), (1, history.checkpoints.last()));
+    assert!(history.needed().iter().all(|version| whole.files.has(*version)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_paused_attempt_works_on_is_there_when_it_goes_on() {
+    let world = World::new().agent("a", |job| async move {
+        write(&job, job.task.attempt.task.as_str(), "done");
+        let turns = if job.task.attempt.task.as_str() == "slow" { 20 } else { 2 };
+        for _ in 0..turns {
+            if job.recorder.replayed().is_none() {
+                tokio::time::sleep(10 * MINUTE).await;
+            }
+            act(&job, "turn").map_err(|error| problem_of(&error))?;
+        }
+        Ok(json!({}))
+    });
+    let head = HEAD.replace("keep: 2", "keep: 1").replace("max: 1", "max: 2");
+    let tasks = format!("{CHAIN}\n  slow: {{ needs: x }}");
+    let control = world.options.control.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(100 * MINUTE).await;
+        control.pause();
+    });
+    // `slow` has worked for long on what `x` left, and others have committed since.
+    assert_eq!(world.run(&head, &tasks).await.unwrap().status, RunState::Paused);
+    assert!(world.history().needed().iter().all(|version| world.files.has(*version)), "{}", world.story());
+    let report = world.resume(&head, &tasks).await.unwrap();
+    assert_eq!((report.status, report.incidents), (RunState::Completed, 0), "{}", report.reason);
+}
+
+fn problem_of(error: &longhaul_core::attempt::RecordError) -> Problem {
+    Problem::new(IncidentClass::Fatal, error.to_string())
 }

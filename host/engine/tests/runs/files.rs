@@ -43,6 +43,10 @@ impl Files {
         self.versions.lock().unwrap().len()
     }
 
+    pub(crate) fn has(&self, digest: Digest) -> bool {
+        self.versions.lock().unwrap().contains_key(&digest)
+    }
+
     pub(crate) fn version(&self, digest: Digest) -> Tree {
         self.versions.lock().unwrap()[&digest].clone()
     }
@@ -92,6 +96,10 @@ impl Workspace for FakeWorkspace {
     fn collect(&self, keep: Vec<Digest>) -> BoxFuture<'_, Result<Bytes, WorkspaceError>> {
         Box::pin(async move {
             let mut versions = self.0.versions.lock().unwrap();
+            assert!(
+                keep.iter().all(|version| versions.contains_key(version)),
+                "a version that is kept was collected before"
+            );
             versions.retain(|version, _| keep.contains(version));
             Ok(Bytes(versions.len() as u64))
         })

@@ -128,14 +128,21 @@ impl World {
         if let Entry::RunStarted { run, .. } = &mut records[0].entry {
             *run = RunId::new("run-2").unwrap();
         }
-        let at = records.last().unwrap().at;
-        let entry = Entry::Forked { from: RunId::new("run-1").unwrap(), checkpoint: 1 };
+        let Record { at, entry: Entry::Checkpointed { number: checkpoint, .. }, .. } = records[last] else {
+            panic!("record {last} is no checkpoint")
+        };
+        let entry = Entry::Forked { from: RunId::new("run-1").unwrap(), checkpoint };
         records.push(Record { at, task: None, attempt: None, entry });
         let files = Arc::new(self.files.copy());
         *files.folder.lock().unwrap() = files.version(self.base);
         let journal = Arc::new(FakeJournal::of(records));
         let (options, plugins, epoch) = (self.options.clone(), self.plugins.clone(), self.epoch.clone());
         World { files, journal, options, plugins, base: self.base, epoch, set_back: Mutex::default() }
+    }
+
+    /// What the record says of the run.
+    pub(crate) fn history(&self) -> History {
+        History::read(self.journal.as_ref(), &RunId::new("run-1").unwrap()).unwrap()
     }
 
     /// Goes on with the run, as a new process would that has nothing but the record and the files.
@@ -149,7 +156,7 @@ impl World {
         tasks: &str,
         options: ResumeOptions,
     ) -> Result<RunReport, EngineError> {
-        let history = History::read(self.journal.as_ref(), &RunId::new("run-1").unwrap()).unwrap();
+        let history = self.history();
         assert_eq!(standing(&history), standing_by(&self.journal.records()), "{}", self.story());
         let folder = self.files.folder.lock().unwrap().clone();
         let report = Engine::new(self.ports()).resume(history, workflow(head, tasks), options).await;

@@ -118,6 +118,7 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
             worked: None,
         },
         EntryKind::Forked => Entry::Forked { from: run_id("20261119-010203-000001"), checkpoint: 3 },
+        EntryKind::CheckpointsDropped => Entry::CheckpointsDropped { through: 2 },
         EntryKind::Checkpointed => {
             Entry::Checkpointed { number: 4, version: Digest::of(b"version"), reason: CheckpointReason::Interval }
         }
