@@ -173,6 +173,18 @@ impl Observer for Progress {
                     self.say(&ended);
                 }
             }
+            Entry::RolledBack { number, gone, counts, .. } => {
+                let bars = state.tasks.values_mut().filter_map(|entry| entry.bar.take());
+                bars.for_each(|bar| bar.finish_and_clear());
+                state.tasks.retain(|task, _| !gone.contains(task));
+                state.ended = counts.total() - counts.pending - counts.running - counts.waiting - counts.failing;
+                if let Some(whole) = &state.whole {
+                    whole.set_length(state.tasks.len() as u64);
+                    whole.set_position(state.ended);
+                }
+                drop(state);
+                self.say(&format!("{task}: the run goes back to checkpoint {number}"));
+            }
             Entry::TaskChanged { to, .. } if !matches!(to, TaskState::Running) => self.end(&mut state, task, *to),
             _ => {}
         }

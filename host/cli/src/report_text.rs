@@ -139,7 +139,9 @@ pub(crate) fn decision_text(decision: &Decision) -> String {
     match decision {
         Decision::Retry { after } => format!("try again after {}", show_duration(*after)),
         Decision::Rollback { to, validate } => {
-            let to = to.as_deref().map_or_else(|| "the newest version".to_owned(), |to| format!("checkpoint {to}"));
+            // A digest, unless the strategy made something up.
+            let named = |to| format!("checkpoint {:.12}", one_line(to, 80));
+            let to = to.as_deref().map_or_else(|| "the newest version".to_owned(), named);
             let check = validate.as_ref().map_or_else(String::new, |agent| format!(", validated by {agent}"));
             format!("roll back to {to} and try again{check}")
         }

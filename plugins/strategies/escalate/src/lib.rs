@@ -54,7 +54,8 @@ fn tried(past: &Past) -> String {
     match &past.decision {
         Decision::Retry(wait) => format!("retry after {}", Span::from_millis(*wait)),
         Decision::Rollback(rollback) => {
-            format!("rollback to {}", rollback.to.as_deref().unwrap_or("the newest checkpoint"))
+            let to = rollback.to.as_deref().map(|name| name.get(..12).unwrap_or(name));
+            format!("rollback to {}", to.unwrap_or("the newest checkpoint"))
         }
         Decision::Reassign(agent) => format!("reassignment to `{agent}`"),
         Decision::Split => "split".to_owned(),
