@@ -4,7 +4,7 @@ use crate::failure::{Exit, Failure};
 use longhaul_core::action::ActionResult;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{ChangeKind, Entry, Record};
-use longhaul_core::id::{Name, RunId, TaskId};
+use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
 use longhaul_core::incident::{Decision, Incident};
 use longhaul_core::state::{RunState, TaskState};
 use longhaul_core::units::{Bytes, Fuel, Money, Tokens};
@@ -103,6 +103,9 @@ pub(crate) struct TaskRow {
     pub denials: u64,
     /// Files changed by what was committed.
     pub changes: u64,
+    /// The attempt whose output it took, where it had none of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reused: Option<AttemptId>,
 }
 
 /// A changed file.
@@ -235,6 +238,7 @@ impl Fold {
                 }
             }
             Entry::TaskChanged { to, .. } => self.with(task, |row| row.state = *to),
+            Entry::Reused { from, .. } => self.with(task, |row| row.reused = Some(from.clone())),
             Entry::AttemptStarted { agent, .. } => self.with(task, |row| {
                 row.agent = agent.clone();
                 row.attempts += 1;
@@ -312,6 +316,7 @@ impl Fold {
             actions: 0,
             denials: 0,
             changes: 0,
+            reused: None,
         };
         if self.tasks.insert(task.clone(), row).is_none() {
             self.order.push(task.clone());

@@ -51,7 +51,7 @@ impl RunReport {
             rows.push(vec![
                 format!("  {}", row.task),
                 row.agent.to_string(),
-                row.state.to_string(),
+                row.reused.as_ref().map_or_else(|| row.state.to_string(), |from| format!("as {from}")),
                 row.attempts.to_string(),
                 row.actions.to_string(),
                 row.fuel.to_string(),

@@ -284,12 +284,20 @@ pub struct Usage {
     pub actions: u64,
     /// Actions that were refused.
     pub denials: u64,
+    /// Actions that concern more than the attempt's files and clocks: what is sent, asked for, or asked outside.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub outside: u64,
     /// Tokens of language models, read and written.
     #[serde(default, skip_serializing_if = "is_none_of")]
     pub tokens: Tokens,
     /// What they cost.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub money: Money,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]

@@ -10,7 +10,7 @@ use crate::counts::TaskCounts;
 use crate::digest::Digest;
 use crate::effect::Intent;
 use crate::grant::{Party, Permissions};
-use crate::id::{Name, RunId, TaskId};
+use crate::id::{AttemptId, Name, RunId, TaskId};
 use crate::incident::{Decision, Incident, Problem};
 use crate::manifest::PluginKind;
 use crate::path::StagePath;
@@ -134,6 +134,10 @@ pub enum Entry {
         grant: Vec<(Party, Permissions)>,
         /// What bounds it.
         limits: Limits,
+        /// The hash of what it does, by which equal work is found: component, configuration, input, grant, limits. None where nobody may
+        /// reuse it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        work: Option<Digest>,
         /// The attempt whose work it judges, where that is what it is for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         judges: Option<u32>,
@@ -157,6 +161,13 @@ pub enum Entry {
         total: Option<u64>,
         /// One short line.
         note: String,
+    },
+    /// A task takes the output of an attempt that did the same, and has no attempt of its own.
+    Reused {
+        /// That attempt.
+        from: AttemptId,
+        /// Its output.
+        output: serde_json::Value,
     },
     /// An attempt waits, and its instance is gone meanwhile.
     AttemptSuspended {

@@ -14,6 +14,7 @@ use crate::spending::Used;
 
 pub use error::HistoryError;
 use error::misfit;
+use longhaul_core::attempt::Outcome;
 use longhaul_core::children::Outbox;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Budget, ChangeKind, CheckpointReason, Entry, Position, Record};
@@ -72,8 +73,20 @@ pub struct History {
     pub(crate) tasks: HashMap<TaskId, TaskHistory>,
     /// Tasks that the run went back behind: they count on where they are planned again.
     pub(crate) gone: HashMap<TaskId, TaskHistory>,
+    /// What was done and can be reused, by the hash of what it was.
+    pub(crate) reusable: HashMap<Digest, Reusable>,
     /// All that the graph of tasks went through, in order.
     pub(crate) steps: Vec<Step>,
+}
+
+/// An attempt whose output others can take that do the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reusable {
+    pub(crate) attempt: AttemptId,
+    /// Where in the record it begins.
+    pub(crate) after: Position,
+    /// The version that it worked on.
+    pub(crate) base: Digest,
 }
 
 /// A change of the graph of tasks.
@@ -216,6 +229,7 @@ impl History {
             next_checkpoint: 1,
             tasks: HashMap::new(),
             gone: HashMap::new(),
+            reusable: HashMap::new(),
             steps: Vec::new(),
         })
     }
@@ -308,33 +322,49 @@ impl History {
                 if task.state != from {
                     return Err(misfit(position, format!("the task is {} and not {from}", task.state)));
                 }
+                if to == TaskState::Completed {
+                    self.reusable.extend(task.reusable(&id));
+                }
                 task.change(position, to);
                 self.steps.push(Step::Changed(id, to));
             }
             Entry::AttemptEnded { result, usage } => {
                 self.used.fuel += usage.fuel;
                 self.used.spent = self.used.spent + Spent::of(&usage);
+                if usage.outside > 0 {
+                    task.work = None;
+                }
                 let number = attempt.ok_or_else(|| misfit(position, "it names no attempt"))?;
                 task.attempt_ended(AttemptId { task: id, number }, result, &usage);
             }
             Entry::Committed { version, changes, published, .. } => {
                 self.version = version;
+                // It left more than its output.
+                task.work = None;
                 // One in the middle of an attempt is not its last.
                 task.is_committed = task.ended.is_some();
                 crate::report::merge(&mut self.changes, changes);
                 self.publish(published);
             }
             Entry::Published(outbox) => {
+                task.work = None;
                 task.is_committed = task.ended.is_some();
                 self.publish(outbox);
             }
-            Entry::AttemptStarted { agent, judges, base, .. } => {
+            Entry::Reused { from, output } => {
+                task.output = Some(output.clone());
+                task.reused = Some(from.clone());
+                // As if its own attempt had put it out, and had nothing to commit.
+                (task.ended, task.is_committed) = (Some((from, Ok(Outcome::Completed(output)))), true);
+            }
+            Entry::AttemptStarted { agent, judges, base, work, .. } => {
                 if judges.is_none() {
                     task.agent = agent;
                 }
                 let number = attempt.ok_or_else(|| misfit(position, "it names no attempt"))?;
                 task.base = Some(base);
                 task.attempt_started(position, number, judges.is_some());
+                task.work = work.map(|key| (key, number, base));
             }
             Entry::IncidentRaised { incident } => {
                 self.incidents += 1;
@@ -351,7 +381,10 @@ impl History {
                 task.decided = Some(Decided { decision, at, checkpoint });
             }
             Entry::Decided { strategy, .. } => task.asked.push(strategy),
-            Entry::AttemptSuspended { wait } => task.wait = Some(wait),
+            Entry::AttemptSuspended { wait } => {
+                task.work = None;
+                task.wait = Some(wait);
+            }
             _ => {}
         }
         Ok(())

@@ -4,10 +4,12 @@
 //! backwards. After the first failure nothing is taken any more, and [`Ledger::broken`] tells everyone at once.
 
 use crate::ports::{Journal, JournalError, Observer, Ports, Query};
+use longhaul_core::attempt::Outcome;
 use longhaul_core::clock::Clock;
 use longhaul_core::entry::{Entry, Position, Record};
 use longhaul_core::id::{AttemptId, RunId, TaskId};
 use longhaul_core::units::Timestamp;
+use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
@@ -59,6 +61,27 @@ impl Ledger {
     pub(crate) fn read(&self, task: &TaskId, after: Position) -> Result<Vec<(Position, Record)>, JournalError> {
         let query = Query { after: Some(after), task: Some(task.clone()), details: true };
         self.journal.read(&self.run, &query)
+    }
+
+    /// The output of an attempt that completed, and that is in the record behind a position.
+    pub(crate) fn output(&self, attempt: &AttemptId, after: Position) -> Result<Option<Value>, JournalError> {
+        let mut query = Query { after: Some(after), task: Some(attempt.task.clone()), details: false };
+        loop {
+            let page = self.journal.read(&self.run, &query)?;
+            let Some((newest, _)) = page.last() else { return Ok(None) };
+            query.after = Some(*newest);
+            for (_, record) in page {
+                match record.entry {
+                    Entry::AttemptEnded { result, .. } if record.attempt == Some(attempt.number) => {
+                        return Ok(match result {
+                            Ok(Outcome::Completed(output)) => Some(output),
+                            _ => None,
+                        });
+                    }
+                    _ => {}
+                }
+            }
+        }
     }
 
     /// Makes durable all that was recorded before.

@@ -14,7 +14,7 @@ use longhaul_core::attempt::{Job, Limits, Ran, Recorder};
 use longhaul_core::clock::Clock;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Change, Position, Record};
-use longhaul_core::grant::Permissions;
+use longhaul_core::grant::{Grant, Permissions};
 use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
 use longhaul_core::incident::{Decision, Situation};
 use longhaul_core::path::StagePath;
@@ -101,6 +101,12 @@ pub trait Workspace: Send + Sync {
     /// # Errors
     /// [`ApplyFailed`]; the folder is then as it was.
     fn apply(&self, from: Digest, to: Digest) -> BoxFuture<'_, Result<Applied, ApplyFailed>>;
+
+    /// A digest of all that `grant` lets an attempt see of `version`: the same for two versions that differ in nothing of it.
+    ///
+    /// # Errors
+    /// [`WorkspaceError`] where the version cannot be read.
+    fn inputs<'a>(&'a self, version: Digest, grant: &'a Grant) -> BoxFuture<'a, Result<Digest, WorkspaceError>>;
 
     /// What the content takes, without looking: what the last [`collect`](Workspace::collect) left, and what commits added since.
     /// Nothing of before is known until something was collected.

@@ -3,7 +3,7 @@
 use longhaul_core::counts::TaskCounts;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Change, ChangeKind};
-use longhaul_core::id::{Name, RunId, TaskId};
+use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
 use longhaul_core::incident::Problem;
 use longhaul_core::path::StagePath;
 use longhaul_core::state::{RunState, TaskState};
@@ -71,6 +71,8 @@ pub struct TaskRow {
     pub time: Duration,
     /// What went wrong last, if anything did.
     pub problem: Option<Problem>,
+    /// The attempt whose output it took, where it had none of its own.
+    pub reused: Option<AttemptId>,
 }
 
 /// Adds `changes` to what differed before. What was added and removed again leaves no trace.

@@ -8,16 +8,20 @@
 //! The script is all that the record has of the task behind the beginning of the try: what the try itself adds comes only when
 //! the script is at its end. It is read page by page and never again, so a replay costs what there is to replay and holds little of it.
 
+mod fault;
 mod outward;
+
+pub(crate) use fault::{AttemptFault, Fault, told};
 
 use crate::ledger::Ledger;
 use crate::ports::{BoxFuture, JournalError};
 use longhaul_core::action::Action;
 use longhaul_core::attempt::{AttemptEvent, Divergence, RecordError, Recorder, Usage};
-use longhaul_core::effect::{Begun, Call, EffectClass, PastEffects, UnknownOutcome};
+use longhaul_core::effect::{Begun, Call, EffectClass, PastEffects};
 use longhaul_core::entry::{Entry, Position, Record};
+use longhaul_core::grant::Capability;
 use longhaul_core::id::{AttemptId, TaskId};
-use longhaul_core::incident::{IncidentClass, Problem};
+use longhaul_core::incident::Problem;
 use longhaul_core::units::Timestamp;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -49,50 +53,6 @@ impl Noted {
     }
 }
 
-/// Why an entry is not in the record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// The record is lost, and with it the run.
-    Lost(JournalError),
-    /// The entry, or the replay, is at fault: the attempt has this problem.
-    Attempt(Box<AttemptFault>),
-}
-
-/// What is wrong with one attempt's entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum AttemptFault {
-    /// The replay is not what was recorded.
-    Diverged(Divergence),
-    /// Nobody knows whether an effect of it has happened.
-    Unknown(UnknownOutcome),
-    /// The record does not take the entry.
-    Refused(String),
-}
-
-impl From<JournalError> for Fault {
-    fn from(error: JournalError) -> Self {
-        match error {
-            JournalError::Refused(reason) => Fault::Attempt(Box::new(AttemptFault::Refused(reason))),
-            lost => Fault::Lost(lost),
-        }
-    }
-}
-
-impl From<AttemptFault> for Problem {
-    fn from(fault: AttemptFault) -> Self {
-        match fault {
-            AttemptFault::Diverged(divergence) => divergence.into(),
-            AttemptFault::Unknown(unknown) => unknown.into(),
-            AttemptFault::Refused(reason) => Problem::new(
-                IncidentClass::Exhausted,
-                format!(
-                    "the record does not take what the attempt did: {reason}; split the task, or let it put out less"
-                ),
-            ),
-        }
-    }
-}
-
 /// What is recorded of one try, and what of it was recorded before.
 pub(crate) struct Transcript {
     ledger: Arc<Ledger>,
@@ -114,6 +74,8 @@ struct State {
     owes: bool,
     /// What the attempt did outside, replayed or not.
     effects: PastEffects,
+    /// How many actions of the guest that may act concern more than its files and clocks.
+    outside: u64,
     signs: Signs,
 }
 
@@ -144,6 +106,7 @@ impl Transcript {
             is_closing: false,
             owes: false,
             effects: PastEffects::default(),
+            outside: 0,
             signs: Signs::default(),
         };
         Arc::new(Self { ledger, task, state: Mutex::new(state), settled: Notify::new() })
@@ -185,7 +148,7 @@ impl Transcript {
     pub(crate) fn open(self: &Arc<Self>, number: u32) -> Arc<dyn Recorder> {
         let mut state = self.lock();
         (state.open, state.under_way, state.is_closing) = (Some(number), None, false);
-        state.signs = Signs::default();
+        (state.signs, state.outside) = (Signs::default(), 0);
         drop(state);
         Arc::new(AttemptRecorder { transcript: Arc::clone(self), number })
     }
@@ -198,6 +161,11 @@ impl Transcript {
     /// The signs of life so far.
     pub(crate) fn signs(&self) -> Signs {
         self.lock().signs
+    }
+
+    /// How many actions so far concern more than the attempt's files and clocks.
+    pub(crate) fn outside(&self) -> u64 {
+        self.lock().outside
     }
 
     /// Whether the try has come to where its record ends.
@@ -242,6 +210,7 @@ impl Transcript {
     fn note_in(&self, state: &mut State, number: u32, entry: Entry) -> Result<Noted, Fault> {
         let Some(recorded) = self.next(state)? else {
             state.effects.note(number, &entry);
+            state.outside += u64::from(is_outside(&entry));
             state.owes |= brings_in(&entry);
             let (position, at) = self.ledger.attempt(&self.attempt(number), entry)?;
             return Ok(Noted { at, position: Some(position) });
@@ -308,6 +277,7 @@ pub(crate) fn done_outside(ledger: &Ledger, task: &TaskId, script: Script) -> Re
 
 fn pop(state: &mut State) {
     let Some(record) = state.script.as_mut().and_then(|reading| reading.page.pop_front()) else { return };
+    state.outside += u64::from(is_outside(&record.entry));
     if let Some(number) = record.attempt {
         state.effects.note(number, &record.entry);
     }
@@ -316,6 +286,11 @@ fn pop(state: &mut State) {
 /// Whether an entry brings something in from outside the attempt.
 fn brings_in(entry: &Entry) -> bool {
     matches!(entry, Entry::Action(action) if EffectClass::of(action.capability, &action.operation) > EffectClass::Local)
+}
+
+/// Whether an entry is an action that concerns more than the attempt's files and clocks.
+fn is_outside(entry: &Entry) -> bool {
+    matches!(entry, Entry::Action(action) if !matches!(action.capability, Capability::Fs | Capability::Clock | Capability::Context))
 }
 
 /// Fails where attempt `number` may record nothing more, except for the outcome of what it has begun.
@@ -395,17 +370,5 @@ impl Recorder for AttemptRecorder {
 
     fn begin<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Begun, RecordError>> {
         Box::pin(self.transcript.begin(self.number, call))
-    }
-}
-
-/// A fault as the sandbox is told of it.
-pub(crate) fn told(fault: Fault) -> RecordError {
-    match fault {
-        Fault::Lost(error) => RecordError::Lost(error.to_string()),
-        Fault::Attempt(fault) => match *fault {
-            AttemptFault::Diverged(divergence) => RecordError::Diverged(divergence),
-            AttemptFault::Unknown(unknown) => RecordError::Unknown(Box::new(unknown)),
-            AttemptFault::Refused(reason) => RecordError::Lost(reason),
-        },
     }
 }

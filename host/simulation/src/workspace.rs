@@ -3,6 +3,7 @@
 use crate::world::{Counted, Process};
 use longhaul_core::attempt::Limits;
 use longhaul_core::digest::Digest;
+use longhaul_core::grant::Grant;
 use longhaul_core::id::AttemptId;
 use longhaul_core::path::StagePath;
 use longhaul_core::stage::Stage;
@@ -73,6 +74,13 @@ impl Workspace for SimWorkspace {
             let applied = self.port.apply(from, to).await;
             self.process.survive().await;
             applied
+        })
+    }
+
+    fn inputs<'a>(&'a self, version: Digest, grant: &'a Grant) -> BoxFuture<'a, Result<Digest, WorkspaceError>> {
+        Box::pin(async move {
+            self.process.survive().await;
+            self.port.inputs(version, grant).await
         })
     }
 

@@ -59,6 +59,7 @@ kinds! {
     Action => "action",
     Log => "log",
     Progress => "progress",
+    Reused => "reused",
     AttemptSuspended => "attempt-suspended",
     Published => "published",
     AttemptEnded => "attempt-ended",

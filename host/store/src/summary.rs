@@ -93,6 +93,7 @@ impl Summary {
             | Entry::Checkpointed { .. }
             | Entry::CheckpointsDropped { .. }
             | Entry::AttemptSuspended { .. }
+            | Entry::Reused { .. }
             | Entry::Published(_)
             | Entry::PluginUsed { .. }
             | Entry::Intended(_)

@@ -6,6 +6,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use longhaul_core::attempt::Limits;
 use longhaul_core::digest::Digest;
+use longhaul_core::grant::Grant;
 use longhaul_core::id::{AttemptId, RunId};
 use longhaul_core::stage::Stage;
 use longhaul_core::units::Bytes;
@@ -150,6 +151,14 @@ impl longhaul_engine::ports::Workspace for WorkspacePort {
                 Ok(Arc::new(StagePort { workspace, stage, attempt: name, place }) as Arc<dyn OpenStage>)
             });
             opened.await.and_then(|opened| opened).map_err(WorkspaceError)
+        })
+    }
+
+    fn inputs<'a>(&'a self, version: Digest, grant: &'a Grant) -> BoxFuture<'a, Result<Digest, WorkspaceError>> {
+        let (workspace, grant, place) = (Arc::clone(&self.workspace), grant.clone(), self.place);
+        Box::pin(async move {
+            let seen = place.run(move || workspace.visible(VersionId(version), &grant).map_err(|e| describe(&e)));
+            seen.await.and_then(|seen| seen).map_err(WorkspaceError)
         })
     }
 

@@ -27,6 +27,7 @@ pub mod object;
 pub mod rules;
 pub mod stage;
 pub mod tree;
+mod visible;
 mod workspace;
 
 pub use apply::{Applied, ApplyError};

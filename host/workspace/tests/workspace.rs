@@ -5,6 +5,7 @@
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use longhaul_core::entry::ChangeKind;
+use longhaul_core::grant::{FsPermissions, Grant, Party, Permissions};
 use longhaul_core::path::StagePath;
 use longhaul_core::stage::{Create, FsError, OpenMode, Stage};
 use longhaul_workspace::{CommitError, Options, StageLimits, VersionId, Workspace, WorkspaceStage};
@@ -365,6 +366,33 @@ fn a_stage_shows_the_same_on_every_replay() {
     let stage = fixture.workspace.stage(version, "three", ROOMY).unwrap();
     assert_eq!(stage.node(&p("d/b")).unwrap().identity, play("four")[2].identity);
     assert_eq!(stage.node(&p("d/b")).unwrap().changed, 0);
+}
+
+#[test]
+fn what_a_grant_shows_of_two_versions_is_equal_where_nothing_of_it_differs() {
+    let fixture = Fixture::new(&[("a", "1"), ("d/b", "2"), ("e/c", "3")]);
+    let first = fixture.import();
+    let grant = |read: &str, write: &str| {
+        let fs = FsPermissions { read: vec![read.to_owned()], write: vec![write.to_owned()] };
+        Grant::new([(Party::Task, Permissions { fs: Some(fs), ..Permissions::default() })]).unwrap()
+    };
+    let next = |path: &str, text: &str| {
+        let stage = fixture.workspace.stage(first, &path.replace("/", "-"), ROOMY).unwrap();
+        write(&stage, path, text);
+        fixture.workspace.commit(&stage, first).unwrap().version
+    };
+    let (content, added) = (next("d/b", "other"), next("e/new", "x"));
+    let same = |grant: &Grant, version| {
+        let of = |version| fixture.workspace.visible(version, grant).unwrap();
+        of(first) == of(version)
+    };
+    assert!(!same(&grant("**", "**"), content) && !same(&grant("**", "**"), added));
+    let only_d = grant("d/**", "nothing");
+    assert!(!same(&only_d, content) && same(&only_d, added));
+    let only_a = grant("a", "nothing");
+    assert!(same(&only_a, content) && same(&only_a, added));
+    // Whoever may write somewhere finds out what is there.
+    assert!(!same(&grant("a", "e/**"), added));
 }
 
 #[test]

@@ -11,7 +11,7 @@ const BOUND_US: f64 = 200.0;
 /// Times whole processes, so start, import, record and report are shared by the tasks.
 pub(crate) fn measure(ground: &Ground) -> Result<Vec<Row>, BenchError> {
     let elements: Vec<_> = (0..TASKS).map(|n| n.to_string()).collect();
-    let tasks = format!("  work: {{ for_each: [{}], with: {{ mode: nothing }} }}\n", elements.join(", "));
+    let tasks = format!("  work: {{ for_each: [{}], reuse: false, with: {{ mode: nothing }} }}\n", elements.join(", "));
     let folder = guests::workspace(ground, "fan-out", &tasks)?;
     let run = || time(&mut guests::run(ground, &folder));
     run()?;

@@ -120,6 +120,7 @@ fn describe(record: &Record, debug: bool) -> Option<String> {
             format!("planned for {}{needs}", agents.join(" or "))
         }
         Entry::TaskChanged { from, to } => format!("{from} → {to}"),
+        Entry::Reused { from, .. } => format!("takes the output of {from}, which did the same"),
         Entry::AttemptStarted { agent, .. } => format!("{agent} begins"),
         Entry::Intended(intent) => describe_intent(intent),
         Entry::Action(action) => describe_action(action),

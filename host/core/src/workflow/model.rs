@@ -204,6 +204,8 @@ pub struct TaskSpec {
     pub priority: i32,
     /// The most attempts.
     pub attempts: u32,
+    /// Whether it takes the output of a task that did the same, and gives its own to such.
+    pub reuse: bool,
     /// Whether this task's success is what a rollback is validated by.
     pub verify: bool,
     /// The strategies to ask when an attempt fails, in turn; keys of [`Workflow::strategies`].

@@ -87,6 +87,8 @@ pub(super) struct RawDefaults {
     pub timeout: Option<String>,
     /// How often a task is tried.
     pub retry: Option<RawRetry>,
+    /// Whether a task takes the output of one that did the same; yes where nothing is said.
+    pub reuse: Option<bool>,
     /// What bounds one attempt.
     pub limits: Option<RawLimits>,
 }
@@ -217,6 +219,8 @@ pub(super) struct RawTask {
     pub priority: i32,
     /// How often it is tried.
     pub retry: Option<RawRetry>,
+    /// Whether it takes the output of a task that did the same; yes where nothing is said.
+    pub reuse: Option<bool>,
     /// Whether this task tells if the work is right, as tests do; a rollback is validated by it.
     #[serde(default)]
     pub verify: bool,

@@ -157,6 +157,7 @@ impl Surroundings<'_> {
             deadline,
             priority,
             retry,
+            reuse,
             verify,
             recovery,
             compensate,
@@ -188,6 +189,9 @@ impl Surroundings<'_> {
         let deadline = deadline.and_then(|text| checker.at_least_a_second(&field("deadline"), &text));
         if let Some(retry) = &retry {
             check_attempts(checker, at!["tasks", name.as_str(), "retry", "attempts"], retry.attempts);
+        }
+        if verify && reuse == Some(true) {
+            checker.error(&field("reuse"), "a task that judges looks itself", "remove `reuse` or `verify`");
         }
         let attempts = retry.map_or(inherited.attempts, |retry| retry.attempts);
         let permissions = match permissions {
@@ -240,6 +244,8 @@ impl Surroundings<'_> {
             deadline,
             priority,
             attempts,
+            // What judges looks itself.
+            reuse: !verify && reuse.or(self.defaults.reuse).unwrap_or(true),
             verify,
             recovery,
             compensate,

@@ -4,88 +4,24 @@ use super::commit::commit;
 use super::desk::Desk;
 use super::instance::{Access, Instance, Left};
 use super::middle::Middle;
+use super::work::{Ended, Ending, Work};
 use crate::deadlines::missed;
 use crate::ports::JournalError;
-use crate::shared::{Hold, Shared, Stop};
+use crate::shared::{Shared, Stop};
 use crate::transcript::{Fault, Noted, Script, Transcript};
-use longhaul_core::attempt::{Committer, Limits, NeverCommits, Outcome, Usage, Wait};
+use longhaul_core::attempt::{Committer, Limits, NeverCommits, Outcome, Usage};
 use longhaul_core::children::NoChildren;
 use longhaul_core::digest::Digest;
-use longhaul_core::entry::{Change, Entry, Position};
-use longhaul_core::grant::Permissions;
-use longhaul_core::id::{AttemptId, Name, TaskId};
+use longhaul_core::entry::{Entry, Position};
+use longhaul_core::id::{AttemptId, Name};
 use longhaul_core::incident::{IncidentClass, Problem};
 use longhaul_core::stage::Stage;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// How often one try may go on in a fresh instance. At one renewal every two hours that is longer than any run; an agent
 /// that gets here does nothing but renew itself.
 const MAX_RENEWALS: u32 = 10_000;
-
-/// What is to be done.
-#[derive(Debug)]
-pub(crate) struct Work {
-    /// The task.
-    pub(crate) task: TaskId,
-    /// Who works on it.
-    pub(crate) agent: Name,
-    /// The number of its next attempt.
-    pub(crate) number: u32,
-    /// Its input, evaluated.
-    pub(crate) input: Value,
-    /// What an earlier instance handed over.
-    pub(crate) state: Option<Value>,
-    /// What the task gives.
-    pub(crate) permissions: Permissions,
-    /// What bounds one instance.
-    pub(crate) limits: Limits,
-    /// When the task has to be done: so long after the run began.
-    pub(crate) deadline: Option<Duration>,
-    /// Whether the task judges the work of others.
-    pub(crate) verify: bool,
-    /// The agent that has to accept the result.
-    pub(crate) validator: Option<Name>,
-    /// Where the record says that this try begins.
-    pub(crate) began: Position,
-    /// Whether the record holds something of it already.
-    pub(crate) is_again: bool,
-}
-
-/// What became of it.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    /// How it ended.
-    pub(crate) ending: Ending,
-    /// The number of the next attempt.
-    pub(crate) next: u32,
-    /// Attempts that began, renewals and validations included; without those of before the run was resumed.
-    pub(crate) attempts: u32,
-    /// What they used: fuel, time and actions in sum, memory at most.
-    pub(crate) usage: Usage,
-    /// What the last instance handed over, if one did.
-    pub(crate) state: Option<Value>,
-    /// Where in the record the part of the try begins that would have to be done again.
-    pub(crate) script: Script,
-    /// The version that the last instance worked on; it stays in use until the end is taken note of.
-    pub(crate) base: Option<Hold>,
-    /// What was committed.
-    pub(crate) changes: Vec<Change>,
-}
-
-/// How a try ended.
-#[derive(Debug)]
-pub(crate) enum Ending {
-    /// Done and committed, with this output.
-    Completed(Value),
-    /// It failed in this attempt.
-    Failed(AttemptId, Problem),
-    /// It waits for this; nothing of the instance is left.
-    Suspended(Wait),
-    /// The run stopped meanwhile; nothing of the last instance is left.
-    Interrupted,
-}
 
 /// Runs a try to its end. Where `stop` is given it is interrupted.
 ///
@@ -113,6 +49,7 @@ pub(crate) async fn execute(shared: &Arc<Shared>, work: Work, stop: Arc<Stop>) -
             script,
             base: None,
             changes: Vec::new(),
+            key: work.key.filter(|_| !work.is_again),
         },
         work,
     };
@@ -172,6 +109,10 @@ impl Try<'_> {
             agent: &self.work.agent.clone(),
             permissions: &self.work.permissions.clone(),
             access: Access::Granted,
+            work: match &before {
+                Some(before) => before.work,
+                None => self.work.key.filter(|_| !self.renewed && !self.work.is_again),
+            },
             limits: self.limits(before),
             deadline: self.work.deadline,
             input: self.work.input.clone(),
@@ -278,6 +219,7 @@ impl Try<'_> {
             permissions: &self.work.permissions.clone(),
             access: Access::ReadOnly,
             limits: self.limits(before),
+            work: None,
             deadline: self.work.deadline,
             input: json!({ "task": self.work.task.as_str(), "output": output }),
             state: None,
@@ -318,7 +260,9 @@ impl Try<'_> {
     /// What an attempt that was begun before began with.
     fn before(&self, attempt: &AttemptId) -> Result<Option<Before>, Fault> {
         self.transcript.look(attempt.number, |entry| match entry {
-            Entry::AttemptStarted { base, limits, .. } => Some(Before { base: *base, limits: limits.clone() }),
+            Entry::AttemptStarted { base, limits, work, .. } => {
+                Some(Before { base: *base, limits: limits.clone(), work: *work })
+            }
             _ => None,
         })
     }
@@ -367,6 +311,7 @@ impl Try<'_> {
         sum.time = sum.time.saturating_add(usage.time);
         sum.actions = sum.actions.saturating_add(usage.actions);
         sum.denials = sum.denials.saturating_add(usage.denials);
+        sum.outside = sum.outside.saturating_add(usage.outside);
     }
 
     /// What a failure means: where the task judges others, "it cannot be done" says that their work is not good enough.
@@ -382,6 +327,7 @@ impl Try<'_> {
 struct Before {
     base: Digest,
     limits: Limits,
+    work: Option<Digest>,
 }
 
 /// What an instance led to.

@@ -12,7 +12,7 @@ pub(crate) struct Grants(Mutex<HashMap<(Name, String, Access), Grant>>);
 
 impl Grants {
     /// What `agent` may do when it works on `task`: what it asks for, the operator allows and the task gives.
-    pub(super) fn get(
+    pub(crate) fn get(
         &self,
         agent: &Name,
         task: &TaskId,

@@ -24,7 +24,7 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Whether an instance may change files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Access {
+pub(crate) enum Access {
     /// As granted.
     Granted,
     /// Whatever is granted, it only reads.
@@ -46,6 +46,8 @@ pub(super) struct Instance<'a> {
     pub(super) state: Option<Value>,
     /// The version that its stage shows.
     pub(super) base: Digest,
+    /// The hash of what it does, where others may reuse it.
+    pub(super) work: Option<Digest>,
     /// The attempt whose work it judges, where that is what it is for.
     pub(super) judges: Option<u32>,
     /// Ends it, and nothing else.
@@ -81,6 +83,7 @@ impl<'a> Instance<'a> {
             base: self.base,
             grant: grant.layers().map(|(party, permissions)| (party, permissions.clone())).collect(),
             limits: self.limits.clone(),
+            work: self.work,
             judges: self.judges,
         };
         let noted = self.transcript.note(self.attempt.number, started)?;
@@ -178,6 +181,7 @@ impl Started<'_> {
             }
             Some(Ran::Ended(report)) => report,
         };
+        let usage = Usage { outside: transcript.outside(), ..usage };
         let result = result.map_err(|problem| transcript.with_effects(problem));
         // A judge's problem is what it says of the work of another.
         let result = match self.instance.judges {

@@ -15,6 +15,9 @@ mod grants;
 mod instance;
 mod middle;
 mod watch;
+mod work;
 
-pub(crate) use attempt::{Ended, Ending, Work, execute};
+pub(crate) use attempt::execute;
 pub(crate) use grants::Grants;
+pub(crate) use instance::Access;
+pub(crate) use work::{Ended, Ending, Work};

@@ -1,9 +1,10 @@
 //! What the record says of one task: a fold over its entries.
 
+use super::Reusable;
 use longhaul_core::attempt::{Outcome, Usage, Wait};
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::Position;
-use longhaul_core::id::{AttemptId, Name};
+use longhaul_core::id::{AttemptId, Name, TaskId};
 use longhaul_core::incident::{Decision, Incident, Past, Problem};
 use longhaul_core::state::TaskState;
 use longhaul_core::units::Timestamp;
@@ -52,6 +53,10 @@ pub(crate) struct TaskHistory {
     pub(crate) wait: Option<Wait>,
     /// Where the try under way begins, and the number of its first attempt.
     pub(crate) began: Option<(Position, u32)>,
+    /// The attempt whose output it took.
+    pub(crate) reused: Option<AttemptId>,
+    /// What its last attempt does, its number and the version that it works on, as long as others can take what comes of it.
+    pub(super) work: Option<(Digest, u32, Digest)>,
     judging: bool,
 }
 
@@ -92,6 +97,8 @@ impl TaskHistory {
             is_foreign: false,
             wait: None,
             began: None,
+            reused: None,
+            work: None,
             judging: false,
         }
     }
@@ -179,6 +186,12 @@ impl TaskHistory {
             _ => false,
         };
         self.base.filter(|_| goes_on && !self.is_foreign)
+    }
+
+    /// What others can take of the attempt that completes the task, by the hash of what it did.
+    pub(super) fn reusable(&self, task: &TaskId) -> Option<(Digest, Reusable)> {
+        let ((key, number, base), (after, _)) = (self.work?, self.began?);
+        Some((key, Reusable { attempt: AttemptId { task: task.clone(), number }, after, base }))
     }
 
     /// The try under way is over.

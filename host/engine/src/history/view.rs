@@ -68,6 +68,7 @@ impl History {
             memory: known.usage.memory,
             time: known.usage.time,
             problem: known.problem.clone(),
+            reused: known.reused.clone(),
         };
         let mut rows: Vec<_> = self.tasks.iter().map(row).collect();
         rows.sort_by(|one, other| (one.task.name(), one.task.index()).cmp(&(other.task.name(), other.task.index())));

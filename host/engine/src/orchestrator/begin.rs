@@ -1,8 +1,9 @@
 //! How a task begins: is it to be done, for which elements, with what input.
 
-use super::book::Facts;
 use super::dispatcher::Dispatcher;
 use super::events::{Ending, Event};
+use super::facts::Facts;
+use super::reuse::Turn;
 use crate::error::Halt;
 use crate::executor::{Work, execute};
 use crate::shared::Stop;
@@ -69,10 +70,23 @@ impl Dispatcher {
         if matches!(ready, Ok(Ready::Skip)) {
             return self.apply(task, TaskEvent::Skip, None);
         }
+        let turn = match &ready {
+            Ok(Ready::Work(work)) => self.turn_of(task, work)?,
+            _ => Turn::Works,
+        };
+        if matches!(turn, Turn::Waits) {
+            return Ok(());
+        }
         self.slots.take(&agent);
         self.apply(task, TaskEvent::Start, None)?;
         match ready {
-            Ok(Ready::Work(work)) => self.execute(task, *work),
+            Ok(Ready::Work(work)) => match turn {
+                Turn::Looks(reusable) => {
+                    self.look(task, *work, reusable);
+                    Ok(())
+                }
+                _ => self.execute(task, *work),
+            },
             Ok(Ready::Skip) => Ok(()),
             Err(error) => {
                 let attempt = self.book.facts(task)?.take_number(task);
@@ -98,7 +112,17 @@ impl Dispatcher {
         Ok(())
     }
 
-    fn execute(&mut self, task: &TaskId, mut work: Work) -> Result<(), Halt> {
+    /// Whether a task does its work, or looks for equal work. One that goes on in the middle has begun to do it.
+    fn turn_of(&mut self, task: &TaskId, work: &Work) -> Result<Turn, Halt> {
+        let facts = self.book.facts(task)?;
+        let (name, is_begun) = (facts.name.clone(), facts.suspended.is_some());
+        Ok(match work.key.filter(|_| !is_begun) {
+            Some(key) => self.turn(task, &name, &work.agent, key),
+            None => Turn::Works,
+        })
+    }
+
+    pub(super) fn execute(&mut self, task: &TaskId, mut work: Work) -> Result<(), Halt> {
         let facts = self.book.facts(task)?;
         match facts.suspended.take() {
             // What is done again has the numbers that it had.
@@ -115,8 +139,17 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Works out whether a task is to be done, and with what.
+    /// Works out whether a task is to be done, with what, and whether others may have done the same.
     fn prepare(&mut self, task: &TaskId, spec: &TaskSpec) -> Result<Result<Ready, EvaluationError>, Halt> {
+        let mut ready = self.input(task, spec)?;
+        if let Ok(Ready::Work(work)) = &mut ready {
+            let name = self.book.facts(task)?.name.clone();
+            work.key = self.work_key(work, &name, spec);
+        }
+        Ok(ready)
+    }
+
+    fn input(&mut self, task: &TaskId, spec: &TaskSpec) -> Result<Result<Ready, EvaluationError>, Halt> {
         let facts = self.book.facts(task)?;
         if let Some(input) = facts.child_input() {
             return Ok(Ok(Ready::Work(Box::new(facts.work(task, spec, input)))));
@@ -150,6 +183,7 @@ impl Facts {
             verify: spec.verify && task.parent().is_none(),
             validator: self.validator.clone(),
             began: self.began,
+            key: None,
             is_again: false,
         }
     }

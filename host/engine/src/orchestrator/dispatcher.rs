@@ -5,6 +5,7 @@ use super::checkpoints::Checkpoints;
 use super::events::{Ending, Event};
 use super::outputs::Outputs;
 use super::repair::{Remedy, Repair};
+use super::reuse::Reuse;
 use super::slots::Slots;
 use super::waits::Waits;
 use crate::error::Halt;
@@ -38,6 +39,7 @@ pub(crate) struct Dispatcher {
     pub(super) book: Book,
     pub(super) outputs: Outputs,
     pub(super) slots: Slots,
+    pub(super) reuse: Reuse,
     pub(super) checkpoints: Checkpoints,
     /// What is under way.
     pub(super) flight: JoinSet<Result<Event, JournalError>>,
@@ -64,6 +66,7 @@ impl Dispatcher {
     pub(crate) fn new(shared: Arc<Shared>, workflow: Arc<Workflow>, book: Book, outputs: Outputs) -> Self {
         Self {
             slots: Slots::new(&workflow),
+            reuse: Reuse::default(),
             checkpoints: Checkpoints::new(workflow.checkpoints.keep),
             overdue: shared.deadlines.missed().iter().map(TaskId::single).collect(),
             arrivals: shared.board.arrivals(),
@@ -187,6 +190,7 @@ impl Dispatcher {
         self.arrivals()?;
         match event {
             Event::Ended(task, ended) => self.ended(&task, *ended),
+            Event::Looked(task, work, found) => self.looked(&task, *work, found),
             Event::Decided(task, verdict, past) => self.decided(&task, verdict, past),
             Event::Due(task) => match self.book.state(&task) {
                 Some(TaskState::Failing) => self.apply(&task, TaskEvent::Retry, None),
@@ -200,6 +204,9 @@ impl Dispatcher {
 
     fn ended(&mut self, task: &TaskId, mut ended: Ended) -> Result<(), Halt> {
         let committed = !ended.changes.is_empty();
+        if let Some(key) = ended.key {
+            self.no_longer_under_way(task, key, &ended)?;
+        }
         merge(&mut self.changes, std::mem::take(&mut ended.changes));
         self.stops.remove(task);
         let facts = self.book.facts(task)?;

@@ -1,10 +1,11 @@
 //! What the dispatcher is told, and the ways in which a run can come to its end.
 
-use crate::executor::Ended;
+use crate::executor::{Ended, Work};
 use crate::recovery::{GoBack, Verdict};
 use crate::spending::Part;
-use longhaul_core::id::TaskId;
+use longhaul_core::id::{AttemptId, TaskId};
 use longhaul_core::incident::Past;
+use serde_json::Value;
 
 /// Something that was under way for a task has come to its end.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub(super) enum Event {
     Ended(TaskId, Box<Ended>),
     /// A recovery, with what is to be remembered of it.
     Decided(TaskId, Verdict, Option<Box<Past>>),
+    /// A look at what was done before, with the attempt that did the same and its output.
+    Looked(TaskId, Box<Work>, Option<(AttemptId, Value)>),
     /// A wait before the next try.
     Due(TaskId),
     /// The timer of a suspended try, with the number of its wait.

@@ -23,11 +23,13 @@ mod children;
 mod deadlines;
 mod dispatcher;
 mod events;
+mod facts;
 mod finish;
 mod go_back;
 mod outputs;
 mod repair;
 mod restore;
+mod reuse;
 mod slots;
 mod waits;
 

@@ -33,6 +33,7 @@ impl Dispatcher {
         self.incidents = history.incidents;
         self.changes.clone_from(&history.changes);
         self.checkpoints.restore(history);
+        self.restore_reuse(&history.reusable);
         let open = self.book.settle()?;
         // What has its agent takes its slot first; what was about to begin finds one among what is left.
         let (begun, others): (Vec<_>, Vec<_>) =

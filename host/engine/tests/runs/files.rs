@@ -3,6 +3,7 @@
 use longhaul_core::attempt::Limits;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Change, ChangeKind};
+use longhaul_core::grant::{FsAccess, Grant};
 use longhaul_core::id::AttemptId;
 use longhaul_core::path::StagePath;
 use longhaul_core::stage::{Create, DirEntry, FsError, Node, NodeKind, OpenMode, Stage, StageFile};
@@ -85,6 +86,16 @@ impl Workspace for FakeWorkspace {
             }
             *folder = after;
             Ok(Applied { files: touched.len() as u64 })
+        })
+    }
+
+    fn inputs<'a>(&'a self, version: Digest, grant: &'a Grant) -> BoxFuture<'a, Result<Digest, WorkspaceError>> {
+        Box::pin(async move {
+            let tree = self.0.versions.lock().unwrap().get(&version).cloned();
+            let tree = tree.ok_or_else(|| WorkspaceError(format!("there is no version {version}")))?;
+            let may_read = |path: &str| grant.check_fs(&StagePath::new(path).unwrap(), FsAccess::Read).is_ok();
+            let seen: Tree = tree.into_iter().filter(|(path, _)| may_read(path)).collect();
+            Ok(Digest::of(&serde_json::to_vec(&seen).unwrap()))
         })
     }
 

@@ -20,5 +20,6 @@ mod recovery;
 mod renewal;
 mod repair;
 mod resume;
+mod reuse;
 mod waiting;
 mod world;

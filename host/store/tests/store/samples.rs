@@ -145,6 +145,7 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
                 },
             )],
             limits: Limits { stall: None, ..Limits::default() },
+            work: None,
             judges: Some(1),
         },
         EntryKind::Intended => {
@@ -155,6 +156,10 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
         EntryKind::Action => return denied(7),
         EntryKind::Log => return note("a \"quoted\" line\n"),
         EntryKind::Progress => Entry::Progress { done: 3, total: Some(9), note: "src/a.rs".into() },
+        EntryKind::Reused => Entry::Reused {
+            from: AttemptId { task: TaskId::new("change[0]").unwrap(), number: 1 },
+            output: serde_json::json!({"changed": 3}),
+        },
         EntryKind::AttemptSuspended => Entry::AttemptSuspended { wait: Wait::until(Timestamp(1_795_152_862_125)) },
         EntryKind::Published => Entry::Published(outbox()),
         EntryKind::AttemptEnded => Entry::AttemptEnded {
@@ -215,6 +220,16 @@ pub(crate) fn further() -> Vec<(&'static str, Record)> {
             limits.stall = Some(Duration::from_secs(600));
         }
     };
+    let work = |entry: &mut Entry| {
+        if let Entry::AttemptStarted { work, .. } = entry {
+            *work = Some(Digest::of(b"work"));
+        }
+    };
+    let outside = |entry: &mut Entry| {
+        if let Entry::AttemptEnded { usage, .. } = entry {
+            usage.outside = 3;
+        }
+    };
     let published = |entry: &mut Entry| {
         if let Entry::Committed { published, .. } = entry {
             *published = outbox();
@@ -256,6 +271,8 @@ pub(crate) fn further() -> Vec<(&'static str, Record)> {
         ("committed-published", altered(EntryKind::Committed, published)),
         ("attempt-suspended-children", altered(EntryKind::AttemptSuspended, waits)),
         ("task-planned-anyone", altered(EntryKind::TaskPlanned, anyone)),
+        ("attempt-started-work", altered(EntryKind::AttemptStarted, work)),
+        ("attempt-ended-outside", altered(EntryKind::AttemptEnded, outside)),
         ("run-resumed-budget", altered(EntryKind::RunResumed, budget)),
         ("attempt-ended-spent", altered(EntryKind::AttemptEnded, spent)),
         ("action-answered", answered()),

@@ -180,6 +180,14 @@ fn a_bad_duration_or_size() {
         "did you mean `small`?",
     );
     expect("model: small", "model: \"\"", "\"\"", "agents.tester.model", "a model has a name", "leave the field out");
+    expect(
+        "verify: true,",
+        "verify: true, reuse: true,",
+        "true,",
+        "tasks.test.reuse",
+        "a task that judges looks itself",
+        "remove `reuse` or `verify`",
+    );
     expect("max: 4", "max: 257", "257", "concurrency.max", "the number of parallel tasks is 1 to 256", "range");
 }
 

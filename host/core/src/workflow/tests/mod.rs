@@ -55,6 +55,16 @@ fn name(text: &str) -> Name {
 }
 
 #[test]
+fn what_judges_is_not_reused_and_what_does_not_want_to_be_is_not() {
+    let reuse = |text: &str, task: &str| good(text).tasks[&name(task)].reuse;
+    assert!(reuse(DESIGN, "plan") && !reuse(DESIGN, "test"));
+    let text =
+        DESIGN.replace("defaults: {", "defaults: { reuse: false,").replace("plan:   {", "plan:   { reuse: true,");
+    assert!(reuse(&text, "plan") && !reuse(&text, "change"));
+    assert!(!reuse(&DESIGN.replace("plan:   {", "plan:   { reuse: false,"), "plan"));
+}
+
+#[test]
 fn a_task_can_be_anybodys_and_models_have_limits() {
     let text = DESIGN
         .replace("max: 4 }", "max: 4, models: { small: 2 } }")
