@@ -12,6 +12,9 @@ use std::pin::Pin;
 
 /// The most children of one task.
 pub const MAX_CHILDREN: usize = 10_000;
+/// The most bytes of JSON that the inputs of a run's children may have together, while their parents are open: they are in the
+/// host's memory.
+pub const MAX_INPUTS: usize = 64 << 20;
 
 /// A task that an agent asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -81,6 +84,11 @@ pub enum ChildError {
     /// There are too many already.
     #[error("a task can have {MAX_CHILDREN} children, and this one has as many")]
     TooMany,
+    /// Their inputs are too much.
+    #[error(
+        "the inputs of a run's children can have {MAX_INPUTS} bytes (64 MiB) together, and this one is more than is left"
+    )]
+    TooMuch,
     /// This attempt may not have any.
     #[error("this attempt only looks at the work of another one")]
     OnlyLooks,

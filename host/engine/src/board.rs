@@ -5,6 +5,7 @@
 
 use longhaul_core::children::{ChildStatus, ChildTask, Outbox};
 use longhaul_core::id::TaskId;
+use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -22,10 +23,13 @@ struct All {
     children: HashMap<TaskId, Posted>,
     /// How many children each task has.
     counts: HashMap<TaskId, usize>,
+    /// Bytes of the inputs of all of them.
+    bytes: usize,
 }
 
 struct Posted {
     child: ChildTask,
+    bytes: usize,
     status: ChildStatus,
 }
 
@@ -51,13 +55,15 @@ impl Board {
 
     /// The same, of what the dispatcher knows already.
     pub(crate) fn enter(&self, outbox: &Outbox) {
-        let All { children, counts } = &mut *self.lock();
+        let All { children, counts, bytes } = &mut *self.lock();
         for child in &outbox.spawned {
             children.entry(child.task.clone()).or_insert_with(|| {
                 if let Some(parent) = child.task.parent() {
                     *counts.entry(parent).or_default() += 1;
                 }
-                Posted { child: child.clone(), status: ChildStatus::Pending }
+                let size = size(&child.input);
+                *bytes += size;
+                Posted { child: child.clone(), bytes: size, status: ChildStatus::Pending }
             });
         }
     }
@@ -84,15 +90,40 @@ impl Board {
         self.lock().counts.get(parent).copied().unwrap_or_default()
     }
 
+    /// Bytes of the inputs of all children whose parents are open.
+    pub(crate) fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
     /// Lets go what only the parent of `children` would read.
     pub(crate) fn forget<'a>(&self, children: impl Iterator<Item = &'a TaskId>) {
         let mut posted = self.lock();
         for child in children {
-            posted.children.remove(child);
+            if let Some(gone) = posted.children.remove(child) {
+                posted.bytes -= gone.bytes;
+            }
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, All> {
         self.posted.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The bytes of a child's input as JSON.
+pub(crate) fn size(input: &Value) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // A value is always JSON, and counting does not fail.
+    drop(serde_json::to_writer(&mut count, input));
+    count.0
 }

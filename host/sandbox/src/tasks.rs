@@ -153,7 +153,7 @@ impl Guest {
                 let reason = error.to_string();
                 self.audit.action(deed.failed(reason.clone()))?;
                 Ok(Err(match error {
-                    ChildError::TooMany => types::Error::Exhausted(reason),
+                    ChildError::TooMany | ChildError::TooMuch => types::Error::Exhausted(reason),
                     ChildError::Invalid(_) | ChildError::OnlyLooks => types::Error::Invalid(reason),
                 }))
             }
@@ -163,10 +163,10 @@ impl Guest {
 
 /// An error that the record has in words.
 fn recorded(error: String) -> ChildError {
-    match error == ChildError::TooMany.to_string() {
-        true => ChildError::TooMany,
-        false => ChildError::Invalid(error),
-    }
+    [ChildError::TooMany, ChildError::TooMuch]
+        .into_iter()
+        .find(|known| known.to_string() == error)
+        .unwrap_or(ChildError::Invalid(error))
 }
 
 /// A child's state in the record.

@@ -1,9 +1,12 @@
 //! The children that one attempt asks for: held back here, and published in one entry with a commit or before a wait.
 
+use crate::board::size;
 use crate::shared::Shared;
 use crate::transcript::{Fault, Transcript, told};
 use longhaul_core::attempt::RecordError;
-use longhaul_core::children::{ChildError, ChildStatus, ChildTask, Children, MAX_CHILDREN, NewChild, Outbox};
+use longhaul_core::children::{
+    ChildError, ChildStatus, ChildTask, Children, MAX_CHILDREN, MAX_INPUTS, NewChild, Outbox,
+};
 use longhaul_core::entry::Entry;
 use longhaul_core::id::{AttemptId, Name, TaskId};
 use std::pin::Pin;
@@ -21,8 +24,8 @@ pub(super) struct Desk {
 #[derive(Default)]
 struct Held {
     outbox: Outbox,
-    /// How many children were there before; counted when the first is asked for.
-    before: Option<usize>,
+    /// Bytes of the inputs of what is held back.
+    bytes: usize,
 }
 
 impl Desk {
@@ -51,7 +54,7 @@ impl Desk {
 
     fn clear(&self) -> Outbox {
         let mut held = self.lock();
-        held.before = None;
+        held.bytes = 0;
         std::mem::take(&mut held.outbox)
     }
 
@@ -133,10 +136,14 @@ impl Children for Desk {
             }
             None => {}
         }
-        let before = *held.before.get_or_insert_with(|| self.shared.board.count(&self.attempt.task));
-        if before + held.outbox.spawned.len() >= MAX_CHILDREN {
+        if self.shared.board.count(&self.attempt.task) + held.outbox.spawned.len() >= MAX_CHILDREN {
             return Err(ChildError::TooMany);
         }
+        let bytes = size(&child.input);
+        if self.shared.board.bytes() + held.bytes + bytes > MAX_INPUTS {
+            return Err(ChildError::TooMuch);
+        }
+        held.bytes += bytes;
         held.outbox.spawned.push(child);
         Ok(id)
     }

@@ -2,7 +2,7 @@
 
 use crate::world::{World, act, problem, read, row, spawn, state, suspended, write};
 use longhaul_core::attempt::{Job, Wait};
-use longhaul_core::children::ChildStatus;
+use longhaul_core::children::{ChildError, ChildStatus, MAX_CHILDREN};
 use longhaul_core::id::TaskId;
 use longhaul_core::incident::{Decision, IncidentClass, Problem};
 use longhaul_core::state::{RunState, TaskState};
@@ -228,6 +228,32 @@ async fn requests_that_make_no_sense_are_refused_in_words() {
     });
     let report = world.run(HEAD, "  plan: {}\n  z: {agent: hand}").await.unwrap();
     assert_eq!((report.status, report.tasks.len()), (RunState::Completed, 2), "{}", world.story());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_asks_without_end_is_refused() {
+    let world = strict().agent("hand", |_| async { Ok(json!({})) }).agent("boss", |job| async move {
+        let big = json!({ "text": "x".repeat(1 << 20) });
+        let ask = |n: usize, input| job.children.spawn(&format!("c{n}"), crate::world::new_child("hand", input, &[]));
+        let mut asked = 0;
+        let error = loop {
+            match ask(asked, big.clone()) {
+                Ok(_) => asked += 1,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((asked, error), (63, ChildError::TooMuch));
+        // What is published counts as well.
+        job.children.publish().await.unwrap();
+        assert_eq!(ask(asked, big), Err(ChildError::TooMuch));
+        while ask(asked, json!({})).is_ok() {
+            asked += 1;
+        }
+        assert_eq!((asked, ask(asked, json!({}))), (MAX_CHILDREN, Err(ChildError::TooMany)));
+        Ok(json!({}))
+    });
+    let report = world.run(HEAD, "  plan: {}").await.unwrap();
+    assert_eq!((report.status, report.tasks.len()), (RunState::Completed, MAX_CHILDREN + 1));
 }
 
 #[tokio::test(start_paused = true)]
