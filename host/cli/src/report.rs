@@ -10,7 +10,7 @@ use longhaul_core::state::{RunState, TaskState};
 use longhaul_core::units::{Bytes, Fuel, Money, Tokens};
 use longhaul_store::{EntryKind, Filter, Reader, RunInfo};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// The most kinds of refusals that are told apart: agents make up what they ask for, and memory is bounded.
 const MAX_REFUSALS: usize = 1_000;
@@ -168,7 +168,7 @@ impl RunReport {
                 refusals_cut |= !fold.add_refusal(record, &mut refusals);
             }
         }
-        let s = &info.summary;
+        let (s, tasks) = (&info.summary, fold.rows());
         Ok(Self {
             run: info.id.clone(),
             workflow: info.workflow.clone(),
@@ -179,7 +179,7 @@ impl RunReport {
             workspace: fold.version,
             applied: fold.applied,
             plugins: fold.plugins,
-            tasks: fold.order.into_iter().filter_map(|task| fold.tasks.remove(&task)).collect(),
+            tasks,
             changes: together(fold.changes),
             actions: s.actions,
             fuel: s.fuel,
@@ -300,6 +300,16 @@ impl Fold {
             | Entry::Log { .. }
             | Entry::Progress { .. } => {}
         }
+    }
+
+    /// The tasks in the order in which they were planned, each with those behind it that it asked for.
+    fn rows(&mut self) -> Vec<TaskRow> {
+        let mut order = std::mem::take(&mut self.order);
+        let places: HashMap<String, usize> =
+            order.iter().enumerate().map(|(place, task)| (task.as_str().to_owned(), place)).collect();
+        let place = |task: &TaskId| places.get(task.root()).copied().unwrap_or(usize::MAX);
+        order.sort_by(|one, other| (place(one), one.listed()).cmp(&(place(other), other.listed())));
+        order.into_iter().filter_map(|task| self.tasks.remove(&task)).collect()
     }
 
     fn plan(&mut self, task: &TaskId, agent: &Name) {

@@ -138,6 +138,18 @@ impl TaskId {
         self.0.rsplit_once('.').map(|(parent, _)| Self(parent.to_owned()))
     }
 
+    /// The task of the workflow, or the element of one, that this comes from by asking; the task itself where nobody asked for it.
+    pub fn root(&self) -> &str {
+        self.0.split('.').next().unwrap_or(&self.0)
+    }
+
+    /// By what tasks are listed: by name, then by index, and what another task asked for behind that.
+    pub fn listed(&self) -> (&str, Option<usize>, &str) {
+        let root = self.root();
+        let index = root.split_once('[').and_then(|(_, index)| index.strip_suffix(']')?.parse().ok());
+        (self.name(), index, &self.0[root.len()..])
+    }
+
     /// The name of the task in the workflow that this is, is an element of, or comes from.
     pub fn name(&self) -> &str {
         self.0.split(['[', '.']).next().unwrap_or(&self.0)
@@ -229,7 +241,11 @@ mod tests {
         let child = element.child(&Name::new("tests").unwrap()).unwrap();
         assert_eq!(child.as_str(), "change[3].tests");
         assert_eq!((child.name(), child.index(), child.parent()), ("change", None, Some(element)));
-        assert_eq!(child.whole(), child);
+        assert_eq!((child.whole(), child.root()), (child.clone(), "change[3]"));
+        let mut listed = ["b", "change[10]", "change[3].tests", "change", "change[3]", "change.x"]
+            .map(|id| TaskId::new(id).unwrap());
+        listed.sort_by(|one, other| one.listed().cmp(&other.listed()));
+        assert_eq!(listed.map(String::from), ["b", "change", "change.x", "change[3]", "change[3].tests", "change[10]"]);
         let mut deepest = TaskId::new("a").unwrap();
         for _ in 0..MAX_DEPTH {
             deepest = deepest.child(&Name::new("b").unwrap()).unwrap();

@@ -71,7 +71,7 @@ impl History {
             reused: known.reused.clone(),
         };
         let mut rows: Vec<_> = self.tasks.iter().map(row).collect();
-        rows.sort_by(|one, other| (one.task.name(), one.task.index()).cmp(&(other.task.name(), other.task.index())));
+        rows.sort_by(|one, other| one.task.listed().cmp(&other.task.listed()));
         rows
     }
 
