@@ -3,15 +3,18 @@
 //! The dispatcher keeps it up to date; attempts look at it, and post what they published. A child's output is kept while its
 //! parent is open, because only the parent reads it.
 
+use crate::room::{Room, weight};
 use longhaul_core::children::{ChildStatus, ChildTask, Outbox};
 use longhaul_core::id::TaskId;
 use serde_json::Value;
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// The spawned tasks of a run.
 pub(crate) struct Board {
+    /// That of outputs which are kept.
+    room: Arc<Room>,
     posted: Mutex<All>,
     /// Bounded by what one attempt may spawn, and by how many attempts are under way.
     published: UnboundedSender<Outbox>,
@@ -34,9 +37,9 @@ struct Posted {
 }
 
 impl Board {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(room: Arc<Room>) -> Self {
         let (published, arrivals) = unbounded_channel();
-        Self { posted: Mutex::default(), published, arrivals: Mutex::new(Some(arrivals)) }
+        Self { room, posted: Mutex::default(), published, arrivals: Mutex::new(Some(arrivals)) }
     }
 
     /// What is published from now on; there is one reader.
@@ -71,6 +74,8 @@ impl Board {
     /// A child stands differently now.
     pub(crate) fn update(&self, task: &TaskId, status: ChildStatus) {
         if let Some(posted) = self.lock().children.get_mut(task) {
+            self.room.take(weight_of(&status));
+            self.room.give_back(weight_of(&posted.status));
             posted.status = status;
         }
     }
@@ -101,6 +106,7 @@ impl Board {
         for child in children {
             if let Some(gone) = posted.children.remove(child) {
                 posted.bytes -= gone.bytes;
+                self.room.give_back(weight_of(&gone.status));
             }
         }
     }
@@ -126,4 +132,12 @@ pub(crate) fn size(input: &Value) -> usize {
     // A value is always JSON, and counting does not fail.
     drop(serde_json::to_writer(&mut count, input));
     count.0
+}
+
+/// What the output of a child takes, where it has one.
+fn weight_of(status: &ChildStatus) -> u64 {
+    match status {
+        ChildStatus::Completed(output) => weight(output),
+        _ => 0,
+    }
 }

@@ -11,6 +11,7 @@ use crate::options::{Apply, ResumeOptions, RunControl, RunOptions};
 use crate::orchestrator::{Book, Dispatcher, Outputs};
 use crate::ports::{PluginInfo, Ports};
 use crate::report::RunReport;
+use crate::room::Room;
 use crate::shared::{Configured, Head, Shared, Stop};
 use crate::spending::{Spending, Used};
 use longhaul_core::digest::Digest;
@@ -108,7 +109,7 @@ impl Engine {
         let book = Book::new(&workflow, graph, shared.ledger.clone()).map_err(halt)?;
         // Nothing is done for a run that the record might not know.
         shared.ledger.flush().await.map_err(|error| halt(error.into()))?;
-        let outputs = Outputs::new(&workflow, inputs, facts);
+        let outputs = Outputs::new(&workflow, inputs, facts, shared.room.clone());
         let time_left = shared.spending.budget().wall_time;
         let dispatcher = Dispatcher::new(shared, workflow.clone(), book, outputs);
         let life = Life { dispatcher, state: RunState::Running, base, started, apply, time_left };
@@ -216,6 +217,7 @@ impl Engine {
         }
         let time = Forward::from(self.ports.time.clone(), start.last);
         let ports = Ports { time, ..self.ports.clone() };
+        let room = Arc::<Room>::default();
         Ok(Shared {
             ledger: Arc::new(Ledger::new(start.run.clone(), &ports, start.last)),
             run: start.run,
@@ -229,8 +231,9 @@ impl Engine {
             ports,
             head: Head::new(start.version),
             in_use: Arc::default(),
-            board: Board::new(),
+            board: Board::new(room.clone()),
             spending: Spending::new(start.budget, start.used),
+            room,
             deadlines: Deadlines::new(workflow, start.active),
             stop: Stop::new(),
         })
@@ -268,7 +271,7 @@ async fn bring_back(
     let facts = run_facts(&run, workflow, history.started);
     let (known, gone) = (std::mem::take(&mut history.tasks), std::mem::take(&mut history.gone));
     let book = Book::restoring(workflow, graph, shared.ledger.clone(), known, gone).map_err(halt)?;
-    let outputs = Outputs::new(workflow, std::mem::take(&mut history.inputs), facts);
+    let outputs = Outputs::new(workflow, std::mem::take(&mut history.inputs), facts, shared.room.clone());
     let time_left = shared.spending.budget().wall_time.saturating_sub(history.active);
     let mut dispatcher = Dispatcher::new(shared.clone(), workflow.clone(), book, outputs);
     if control.is_to_end() {

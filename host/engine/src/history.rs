@@ -29,7 +29,7 @@ use longhaul_core::units::Timestamp;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
-pub(crate) use task::{Decided, TaskHistory};
+pub(crate) use task::{Decided, Output, TaskHistory};
 pub use view::Standing;
 
 /// A run that was begun before.
@@ -73,6 +73,8 @@ pub struct History {
     pub(crate) tasks: HashMap<TaskId, TaskHistory>,
     /// Tasks that the run went back behind: they count on where they are planned again.
     pub(crate) gone: HashMap<TaskId, TaskHistory>,
+    /// What the outputs take that are kept here.
+    outputs: u64,
     /// What was done and can be reused, by the hash of what it was.
     pub(crate) reusable: HashMap<Digest, Reusable>,
     /// All that the graph of tasks went through, in order.
@@ -229,6 +231,7 @@ impl History {
             next_checkpoint: 1,
             tasks: HashMap::new(),
             gone: HashMap::new(),
+            outputs: 0,
             reusable: HashMap::new(),
             steps: Vec::new(),
         })
@@ -324,6 +327,7 @@ impl History {
                 }
                 if to == TaskState::Completed {
                     self.reusable.extend(task.reusable(&id));
+                    task.completes(&mut self.outputs);
                 }
                 task.change(position, to);
                 self.steps.push(Step::Changed(id, to));
@@ -352,7 +356,6 @@ impl History {
                 self.publish(outbox);
             }
             Entry::Reused { from, output } => {
-                task.output = Some(output.clone());
                 task.reused = Some(from.clone());
                 // As if its own attempt had put it out, and had nothing to commit.
                 (task.ended, task.is_committed) = (Some((from, Ok(Outcome::Completed(output)))), true);

@@ -37,6 +37,7 @@ mod orchestrator;
 pub mod ports;
 mod recovery;
 mod report;
+mod room;
 mod shared;
 mod spending;
 mod transcript;

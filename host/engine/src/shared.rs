@@ -5,6 +5,7 @@ use crate::deadlines::Deadlines;
 use crate::executor::Grants;
 use crate::ledger::Ledger;
 use crate::ports::{PluginInfo, Ports};
+use crate::room::Room;
 use crate::spending::{Part, Spending};
 use longhaul_core::digest::Digest;
 use longhaul_core::grant::Permissions;
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     /// The tasks that were spawned.
     pub(crate) board: Board,
     pub(crate) spending: Spending,
+    /// That of outputs which are kept.
+    pub(crate) room: Arc<Room>,
     pub(crate) deadlines: Deadlines,
     pub(crate) stop: Stop,
 }

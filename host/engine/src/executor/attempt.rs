@@ -157,6 +157,13 @@ impl Try<'_> {
                 return failed(self.judged(problem));
             }
         };
+        if let Outcome::Completed(output) = &outcome
+            && self.work.is_read
+            && let Err(problem) = shared.room.admit(output)
+        {
+            stage.discard().await;
+            return failed(problem);
+        }
         if let (Outcome::Completed(output), Some(validator)) = (&outcome, self.work.validator.clone()) {
             match self.validate(&validator, output, stage.files(), attempt.number, base).await? {
                 Verdict::Accepted => {}

@@ -30,6 +30,8 @@ pub(crate) struct Work {
     pub(crate) limits: Limits,
     /// When the task has to be done: so long after the run began.
     pub(crate) deadline: Option<Duration>,
+    /// Whether somebody may read what it puts out.
+    pub(crate) is_read: bool,
     /// Whether the task judges the work of others.
     pub(crate) verify: bool,
     /// The agent that has to accept the result.

@@ -1,6 +1,7 @@
 //! What the record says of one task: a fold over its entries.
 
 use super::Reusable;
+use crate::room::{MAX_KEPT, weight};
 use longhaul_core::attempt::{Outcome, Usage, Wait};
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::Position;
@@ -9,6 +10,15 @@ use longhaul_core::incident::{Decision, Incident, Past, Problem};
 use longhaul_core::state::TaskState;
 use longhaul_core::units::Timestamp;
 use serde_json::Value;
+
+/// What a task put out.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Output {
+    /// This.
+    Here(Value),
+    /// What this attempt did, which the record has behind the position: a history keeps no more of outputs than a run does.
+    InRecord(AttemptId, Position),
+}
 
 /// What the record says of one task.
 #[derive(Debug, Clone)]
@@ -33,7 +43,8 @@ pub(crate) struct TaskHistory {
     pub(crate) validator: Option<Name>,
     /// Whether a person let it be tried after its deadline.
     pub(crate) excused: bool,
-    pub(crate) output: Option<Value>,
+    /// What it put out, where it has completed.
+    pub(crate) output: Option<Output>,
     pub(crate) problem: Option<Problem>,
     /// How the attempt ended that ended last, those that judge apart.
     pub(crate) ended: Option<(AttemptId, Result<Outcome, Problem>)>,
@@ -188,6 +199,20 @@ impl TaskHistory {
         self.base.filter(|_| goes_on && !self.is_foreign)
     }
 
+    /// The task is about to be completed with what its attempt put out; `taken` is what outputs take so far.
+    pub(super) fn completes(&mut self, taken: &mut u64) {
+        let Some((attempt, Ok(Outcome::Completed(output)))) = self.ended.take() else { return };
+        let weight = weight(&output);
+        self.output = Some(if taken.saturating_add(weight) > MAX_KEPT.0 {
+            // What was taken from another task began somewhere before.
+            let own = self.began.filter(|_| self.reused.is_none());
+            Output::InRecord(attempt, own.map_or(Position(0), |(position, _)| position))
+        } else {
+            *taken += weight;
+            Output::Here(output)
+        });
+    }
+
     /// What others can take of the attempt that completes the task, by the hash of what it did.
     pub(super) fn reusable(&self, task: &TaskId) -> Option<(Digest, Reusable)> {
         let ((key, number, base), (after, _)) = (self.work?, self.began?);
@@ -228,9 +253,6 @@ impl TaskHistory {
         self.usage.time = self.usage.time.saturating_add(usage.time);
         if self.judging {
             return;
-        }
-        if let Ok(Outcome::Completed(output)) = &result {
-            self.output = Some(output.clone());
         }
         self.ended = Some((attempt, result));
     }

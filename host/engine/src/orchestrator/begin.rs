@@ -145,6 +145,7 @@ impl Dispatcher {
         if let Ok(Ready::Work(work)) = &mut ready {
             let name = self.book.facts(task)?.name.clone();
             work.key = self.work_key(work, &name, spec);
+            work.is_read = task.parent().is_some() || self.outputs.is_read(&name);
         }
         Ok(ready)
     }
@@ -183,6 +184,7 @@ impl Facts {
             verify: spec.verify && task.parent().is_none(),
             validator: self.validator.clone(),
             began: self.began,
+            is_read: false,
             key: None,
             is_again: false,
         }

@@ -1,8 +1,9 @@
 //! The outputs of tasks, for the expressions of tasks that need them.
 //!
 //! An output is kept only while something that has not ended can mention it, so that a long run does not gather what
-//! nobody will read. How each task ended is kept to the end.
+//! nobody will read; and what is kept has its bounds, see [`room`](crate::room). How each task ended is kept to the end.
 
+use crate::room::{Room, weight};
 use longhaul_core::id::Name;
 use longhaul_core::state::TaskState;
 use longhaul_core::workflow::expr::{Expression, Scope, TaskResult};
@@ -10,6 +11,7 @@ use longhaul_core::workflow::model::{TaskSpec, Workflow};
 use longhaul_core::workflow::path::Root;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What expressions see of the run.
 #[derive(Debug)]
@@ -22,12 +24,15 @@ pub(crate) struct Outputs {
     elements: BTreeMap<Name, Vec<Value>>,
     /// The tasks that each task mentions.
     mentions: BTreeMap<Name, BTreeSet<Name>>,
+    /// What is kept of each task, and all of it.
+    weights: BTreeMap<Name, u64>,
+    room: Arc<Room>,
     /// How many tasks that have not ended mention this one; `done_when` counts as one that never ends.
     readers: BTreeMap<Name, usize>,
 }
 
 impl Outputs {
-    pub(crate) fn new(workflow: &Workflow, inputs: Map<String, Value>, run: Value) -> Self {
+    pub(crate) fn new(workflow: &Workflow, inputs: Map<String, Value>, run: Value, room: Arc<Room>) -> Self {
         let mentions: BTreeMap<_, _> =
             workflow.tasks.iter().map(|(name, spec)| (name.clone(), mentioned(spec))).collect();
         let mut readers = BTreeMap::new();
@@ -35,7 +40,16 @@ impl Outputs {
         for name in mentions.values().chain([&at_the_end]).flatten() {
             *readers.entry(name.clone()).or_default() += 1;
         }
-        Self { inputs, run, results: BTreeMap::new(), elements: BTreeMap::new(), mentions, readers }
+        Self {
+            inputs,
+            run,
+            results: BTreeMap::new(),
+            elements: BTreeMap::new(),
+            mentions,
+            weights: BTreeMap::new(),
+            room,
+            readers,
+        }
     }
 
     /// What an expression sees, with the element of a `for_each` where there is one.
@@ -55,10 +69,13 @@ impl Outputs {
 
     /// An element has an output.
     pub(super) fn element(&mut self, name: &Name, index: usize, output: Value) {
-        let kept = self.is_read(name);
-        let slot = self.elements.get_mut(name).and_then(|outputs| outputs.get_mut(index));
-        if let Some(slot) = slot.filter(|_| kept) {
+        if !self.is_read(name) {
+            return;
+        }
+        let weight = weight(&output);
+        if let Some(slot) = self.elements.get_mut(name).and_then(|outputs| outputs.get_mut(index)) {
             *slot = output;
+            self.keep(name, weight);
         }
     }
 
@@ -70,12 +87,16 @@ impl Outputs {
 
     /// A task has ended, with this output.
     pub(super) fn end(&mut self, name: &Name, status: TaskState, output: Value) {
+        if self.is_read(name) {
+            self.keep(name, weight(&output));
+        }
         self.put(name, TaskResult { status, output });
     }
 
     fn put(&mut self, name: &Name, mut result: TaskResult) {
         if !self.is_read(name) {
             result.output = json!({});
+            self.let_go(name);
         }
         self.results.insert(name.clone(), result);
         for mentioned in self.mentions.remove(name).into_iter().flatten() {
@@ -87,11 +108,22 @@ impl Outputs {
                 && let Some(result) = self.results.get_mut(&mentioned)
             {
                 result.output = json!({});
+                self.let_go(&mentioned);
             }
         }
     }
 
-    fn is_read(&self, name: &Name) -> bool {
+    fn keep(&mut self, name: &Name, weight: u64) {
+        self.room.take(weight);
+        *self.weights.entry(name.clone()).or_default() += weight;
+    }
+
+    fn let_go(&mut self, name: &Name) {
+        self.room.give_back(self.weights.remove(name).unwrap_or_default());
+    }
+
+    /// Whether something that has not ended can mention the output of a task.
+    pub(super) fn is_read(&self, name: &Name) -> bool {
         self.readers.get(name).is_some_and(|readers| *readers > 0)
     }
 }

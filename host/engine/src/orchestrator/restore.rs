@@ -7,7 +7,7 @@
 use super::dispatcher::Dispatcher;
 use super::repair::Remedy;
 use crate::error::Halt;
-use crate::history::{Decided, History, Step as HistoryStep, TaskHistory};
+use crate::history::{Decided, History, Output, Step as HistoryStep, TaskHistory};
 use crate::recovery::Verdict;
 use crate::transcript::Script;
 use longhaul_core::attempt::Outcome;
@@ -16,6 +16,7 @@ use longhaul_core::id::TaskId;
 use longhaul_core::incident::Decision;
 use longhaul_core::state::{TaskEvent, TaskState};
 use longhaul_core::units::Timestamp;
+use serde_json::Value;
 use std::time::Duration;
 
 impl Dispatcher {
@@ -76,10 +77,24 @@ impl Dispatcher {
         let event = from.event_to(to).ok_or_else(|| misfit(&format!("it cannot go from {from} to {to}")))?;
         let output = match event {
             TaskEvent::Complete if from == TaskState::Failing => Some(self.output_of_parts(task)),
-            TaskEvent::Complete => self.book.known(task).and_then(|known| known.output.clone()),
+            TaskEvent::Complete => self.recorded_output(task)?,
             _ => None,
         };
         self.apply(task, event, output)
+    }
+
+    /// What a task put out that the record says to be completed.
+    fn recorded_output(&mut self, task: &TaskId) -> Result<Option<Value>, Halt> {
+        match self.book.known(task).and_then(|known| known.output.clone()) {
+            Some(Output::Here(output)) => Ok(Some(output)),
+            Some(Output::InRecord(attempt, after)) => {
+                let name = &self.book.facts(task)?.name;
+                // Where nobody reads it, it need not be looked for.
+                let is_read = task.parent().is_some() || self.outputs.is_read(name);
+                if is_read { Ok(self.shared.ledger.output(&attempt, after)?) } else { Ok(None) }
+            }
+            None => Ok(None),
+        }
     }
 
     /// Goes on with a task that had not ended.

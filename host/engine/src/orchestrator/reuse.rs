@@ -127,6 +127,9 @@ impl Dispatcher {
             self.release(&agent);
             return Ok(());
         }
+        let room = &self.shared.room;
+        // Where there is no room for it, its own attempt says so.
+        let found = found.filter(|(_, output)| !work.is_read || room.admit(output).is_ok());
         let Some((from, output)) = found else { return self.execute(task, work) };
         tracing::info!(run = %self.shared.run, %task, %from, "equal work was done before, and its output is taken");
         self.book.facts(task)?.reused = Some(from.clone());

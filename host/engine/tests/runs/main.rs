@@ -15,6 +15,7 @@ mod limits;
 mod load;
 mod middle;
 mod order;
+mod outputs;
 mod record;
 mod recovery;
 mod renewal;
