@@ -97,16 +97,15 @@ fn measure(project: Project, args: &Args) -> Value {
 
 /// The undisturbed run, and by how much of its first hour's peak of memory the later peak is more.
 fn quiet(folder: &Path, project: Project) -> (Reference, f64) {
-    let first = Arc::new(Mutex::new(0.0));
-    let noted = Arc::clone(&first);
-    let on_hour = move |hour| {
-        if hour == 1 {
-            *noted.lock().unwrap() = peak_memory();
-        }
-    };
+    let hours = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&hours);
+    let on_hour = move |_| noted.lock().unwrap().push(peak_memory());
     let reference = undisturbed(folder, project, Arc::new(on_hour)).unwrap();
-    let first = *first.lock().unwrap();
-    (reference, peak_memory() / first)
+    let mut hours = hours.lock().unwrap().clone();
+    hours.push(peak_memory());
+    let told: Vec<String> = hours.iter().map(|bytes| format!("{:.1}", bytes / 1e6)).collect();
+    eprintln!("{} files: peak of memory after each hour and at the end: {} MB", project.files, told.join(", "));
+    (reference, peak_memory() / hours[0])
 }
 
 fn told(outcome: &Outcome) -> String {

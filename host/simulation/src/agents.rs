@@ -32,7 +32,7 @@ async fn plan(project: Project, guest: &Guest) -> Result<Value, Stop> {
 }
 
 /// Replaces the call in the files of one chunk. Some chunks wait in the middle, some commit there, and some enter themselves in a
-/// list that another one enters itself in at the same time.
+/// list that another one enters itself in at the same time. Each tells the world outside, once.
 async fn change(project: Project, guest: &Guest) -> Result<Value, Stop> {
     let chunk = &guest.job.task.input["chunk"];
     let Some(index) = chunk["index"].as_u64().and_then(|index| u32::try_from(index).ok()) else {
@@ -61,6 +61,7 @@ async fn change(project: Project, guest: &Guest) -> Result<Value, Stop> {
         lines.dedup();
         guest.write(&list, &(lines.join("\n") + "\n"))?;
     }
+    guest.publish(&format!("chunk {index:04} is done")).await?;
     Ok(json!({ "files": files.len() }))
 }
 
@@ -77,6 +78,7 @@ async fn document(guest: &Guest) -> Result<Value, Stop> {
         worked += DOCUMENT_WORK;
         guest.write(&format!("docs/{number:02}.md"), &format!("# Document {number}\n\nWritten once.\n"))?;
         if number % 5 == 4 {
+            guest.announce("five more documents").await?;
             guest.checkpoint().await?;
         }
     }

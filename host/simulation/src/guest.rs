@@ -8,6 +8,7 @@ use crate::world::Process;
 use longhaul_core::action::{Action, ActionResult};
 use longhaul_core::attempt::{AttemptEvent, Job, NotCommitted, RecordError, Usage};
 use longhaul_core::digest::Digest;
+use longhaul_core::effect::{Answered, Call, CallKind, KeyScope, perform};
 use longhaul_core::grant::{Capability, FsAccess};
 use longhaul_core::incident::{IncidentClass, Problem};
 use longhaul_core::path::StagePath;
@@ -88,12 +89,51 @@ impl Guest {
             let turn = left.min(TURN);
             left -= turn;
             self.step().await?;
-            if self.job.recorder.replayed().is_none() {
+            let call = self.call(Capability::Model, "chat", about, CallKind::Query);
+            let answer = async |_| {
                 self.process.work(turn).await;
-            }
-            self.act(Capability::Model, "chat", about, String::new(), 200)?;
+                Answered::ok("do it")
+            };
+            perform(self.job.recorder.as_ref(), call, answer).await?;
         }
         Ok(())
+    }
+
+    /// Changes something outside, under a name that every attempt at the task gives it: once, however often that is tried.
+    pub(crate) async fn publish(&self, what: &str) -> Result<(), Stop> {
+        self.post(what, true, KeyScope::Task(what.to_owned())).await
+    }
+
+    /// Changes something outside that must not be done a second time on a guess.
+    pub(crate) async fn announce(&self, what: &str) -> Result<(), Stop> {
+        self.post(what, false, KeyScope::Action).await
+    }
+
+    async fn post(&self, what: &str, idempotent: bool, scope: KeyScope) -> Result<(), Stop> {
+        let call = self.call(Capability::Http, "post", what, CallKind::Effect { idempotent, scope });
+        let act = async |key| {
+            // The process may die before it, in its middle, and when it is done.
+            self.process.survive().await;
+            self.process.moment().await;
+            self.process.world.outside.act(key, idempotent);
+            self.process.survive().await;
+            Answered::ok("done")
+        };
+        perform(self.job.recorder.as_ref(), call, act).await?;
+        Ok(())
+    }
+
+    fn call(&self, capability: Capability, operation: &'static str, resource: &str, kind: CallKind) -> Call {
+        self.fuel.fetch_add(CALL, Relaxed);
+        Call {
+            number: self.calls.fetch_add(1, Relaxed),
+            capability,
+            operation: operation.into(),
+            resource: resource.to_owned(),
+            detail: String::new(),
+            request: Digest::of(resource.as_bytes()),
+            kind,
+        }
     }
 
     /// Reads a file; none where it is missing.

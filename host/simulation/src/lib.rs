@@ -26,6 +26,7 @@ mod ground;
 mod guest;
 mod journal;
 mod life;
+mod outside;
 mod plugins;
 mod project;
 mod run;

@@ -214,6 +214,7 @@ impl Run {
         };
         self.world.tally.takes(crate::workspace::size_of(&self.ground.state));
         check::completed(&self.ground, &told, files)?;
+        self.world.outside.check(usize::try_from(self.ground.project.chunks()).unwrap_or(usize::MAX))?;
         let outcome = Outcome {
             incidents: told.incidents,
             entries: told.entries,

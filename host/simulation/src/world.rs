@@ -2,6 +2,7 @@
 
 use crate::dice::Dice;
 use crate::faults::Rates;
+use crate::outside::Outside;
 use longhaul_core::clock::Clock;
 use longhaul_core::units::Timestamp;
 use longhaul_engine::ports::{BoxFuture, Time};
@@ -19,6 +20,7 @@ pub(crate) struct World {
     /// Set when a person has seen to whatever goes wrong.
     is_mended: AtomicBool,
     pub(crate) tally: Tally,
+    pub(crate) outside: Outside,
 }
 
 /// What is counted.
@@ -76,7 +78,8 @@ impl Tally {
 impl World {
     pub(crate) fn new(seed: u64, rates: Rates) -> Arc<Self> {
         let dice = Mutex::new(Dice::new(seed, "world"));
-        Arc::new(Self { seed, rates, dice, is_mended: AtomicBool::new(false), tally: Tally::default() })
+        let (tally, outside) = (Tally::default(), Outside::default());
+        Arc::new(Self { seed, rates, dice, is_mended: AtomicBool::new(false), tally, outside })
     }
 
     /// How often what goes wrong now.
