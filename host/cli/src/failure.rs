@@ -38,6 +38,12 @@ pub(crate) struct Failure {
     hint: Option<String>,
 }
 
+/// A record that cannot be opened to write to it: where its file is another version's, or nobody's, the operator named the wrong one.
+pub(crate) fn unopened(doing: impl fmt::Display, error: &longhaul_store::StoreError) -> Failure {
+    let exit = if error.is_foreign() { Exit::Invalid } else { Exit::Internal };
+    Failure::of(exit, doing, error)
+}
+
 impl Failure {
     /// A failure told by one sentence.
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {

@@ -160,6 +160,11 @@ impl StoreError {
         matches!(self, StoreError::TooLarge { .. } | StoreError::NotJson { .. })
     }
 
+    /// Whether the file is sound, and not for this version to use.
+    pub fn is_foreign(&self) -> bool {
+        matches!(self, StoreError::Newer { .. } | StoreError::NotAJournal { .. })
+    }
+
     /// Tells an error of the database.
     pub(crate) fn from_sql(path: &Path, doing: &'static str, error: rusqlite::Error) -> Self {
         let path = path.to_owned();

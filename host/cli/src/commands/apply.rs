@@ -1,6 +1,6 @@
 //! `longhaul apply`.
 
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, unopened};
 use crate::state::{self, Place, resolve};
 use crate::terminal::say;
 use crate::wiring::open_workspace;
@@ -43,7 +43,7 @@ pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let root = place.for_apply(&folder)?;
     let workspace = open_workspace(&root, &lock, &WorkspaceSpec::default())?;
     // What cannot be recorded is not done, so the record is opened first.
-    let unrecorded = |e: StoreError| Failure::of(Exit::Internal, format!("open the record of {run}"), &e);
+    let unrecorded = |e: StoreError| unopened(format!("open the record of {run}"), &e);
     let journal = Journal::open(lock, Options::default()).map_err(unrecorded)?;
     let record = journal.open_run(&run).map_err(unrecorded)?;
     let runtime = tokio::runtime::Builder::new_current_thread().build();

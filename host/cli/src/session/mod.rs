@@ -13,7 +13,7 @@ mod stop;
 
 pub(crate) use request::{Request, ask};
 
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, unopened};
 use crate::given::Given;
 use crate::logging;
 use crate::progress::Progress;
@@ -106,7 +106,7 @@ impl Session {
         self.plugins.keep(&self.state)?;
         let workspace = Arc::new(open_workspace(root, &lock, &self.given.workflow.workspace)?);
         let store = Journal::open(Arc::clone(&lock), Options::default())
-            .map_err(|e| Failure::of(Exit::Internal, format!("open the record in {}", self.state.display()), &e))?;
+            .map_err(|e| unopened(format!("open the record in {}", self.state.display()), &e))?;
         Ok(Entered { session: self, lock, signals, store, workspace })
     }
 }
