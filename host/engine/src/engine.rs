@@ -9,6 +9,7 @@ use crate::history::History;
 use crate::ledger::Ledger;
 use crate::options::{Apply, ResumeOptions, RunControl, RunOptions};
 use crate::orchestrator::{Book, Dispatcher, Outputs};
+use crate::places::Places;
 use crate::ports::{PluginInfo, Ports};
 use crate::report::RunReport;
 use crate::room::Room;
@@ -33,6 +34,8 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct Engine {
     ports: Ports,
+    /// The places for attempts that it shares with others.
+    places: Option<Places>,
 }
 
 /// What a run starts from: nothing, or what the record holds.
@@ -54,7 +57,13 @@ struct Start {
 impl Engine {
     /// An engine on these ports.
     pub fn new(ports: Ports) -> Self {
-        Self { ports }
+        Self { ports, places: None }
+    }
+
+    /// The same, whose attempts take places that the runs of other engines take too.
+    #[must_use]
+    pub fn sharing(self, places: &Places) -> Self {
+        Self { places: Some(places.clone()), ..self }
     }
 
     /// Runs `workflow` from version `base` of its workspace to an end.
@@ -234,6 +243,7 @@ impl Engine {
             board: Board::new(room.clone()),
             spending: Spending::new(start.budget, start.used),
             room,
+            seat: self.places.as_ref().map(Places::join),
             deadlines: Deadlines::new(workflow, start.active),
             stop: Stop::new(),
         })

@@ -4,6 +4,7 @@ use crate::board::Board;
 use crate::deadlines::Deadlines;
 use crate::executor::Grants;
 use crate::ledger::Ledger;
+use crate::places::Seat;
 use crate::ports::{PluginInfo, Ports};
 use crate::room::Room;
 use crate::spending::{Part, Spending};
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     /// The tasks that were spawned.
     pub(crate) board: Board,
     pub(crate) spending: Spending,
+    /// Where it takes places for its attempts; none where it need not share them.
+    pub(crate) seat: Option<Seat>,
     /// That of outputs which are kept.
     pub(crate) room: Arc<Room>,
     pub(crate) deadlines: Deadlines,

@@ -53,7 +53,7 @@ pub(crate) async fn execute(shared: &Arc<Shared>, work: Work, stop: Arc<Stop>) -
         },
         work,
     };
-    let ending = match try_.run().await {
+    let ending = match try_.in_its_place().await {
         // Also where the work was refused or could not be committed after its attempt had ended well.
         Ok(Ending::Failed(attempt, problem)) => Ending::Failed(attempt, try_.transcript.with_effects(problem)),
         Ok(Ending::Suspended(wait)) => {
@@ -82,6 +82,19 @@ struct Try<'a> {
 }
 
 impl Try<'_> {
+    /// Runs it when it has one of the places that the host has for all its runs.
+    async fn in_its_place(&mut self) -> Result<Ending, Fault> {
+        let shared = self.shared;
+        let _place = match &shared.seat {
+            None => None,
+            Some(seat) => match shared.stop.unless(self.stop.unless(seat.take())).await.flatten() {
+                None => return Ok(Ending::Interrupted),
+                place => place,
+            },
+        };
+        self.run().await
+    }
+
     async fn run(&mut self) -> Result<Ending, Fault> {
         for _ in 0..=MAX_RENEWALS {
             match self.instance().await? {

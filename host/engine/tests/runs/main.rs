@@ -9,6 +9,7 @@ mod checkpoints;
 mod children;
 mod deadlines;
 mod effects;
+mod fairness;
 mod files;
 mod go_back;
 mod limits;

@@ -20,7 +20,7 @@ use longhaul_core::workflow::parse::parse;
 use longhaul_engine::ports::{
     BoxFuture, Journal, JournalError, PluginInfo, Plugins, Ports, Query, Records, Time, Unobserved,
 };
-use longhaul_engine::{Engine, EngineError, History, ResumeOptions, RunOptions, RunReport};
+use longhaul_engine::{Engine, EngineError, History, Places, ResumeOptions, RunOptions, RunReport};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -41,6 +41,8 @@ pub(crate) struct World {
     pub(crate) options: RunOptions,
     plugins: FakePlugins,
     base: Digest,
+    /// The places for attempts that it shares with other worlds.
+    pub(crate) places: Option<Places>,
     /// When the world's clock began: with its first run.
     epoch: OnceLock<Instant>,
     /// By how much the machine's clock was set back since.
@@ -61,6 +63,7 @@ impl World {
             options: RunOptions::default(),
             plugins: FakePlugins::default(),
             base,
+            places: None,
             epoch: OnceLock::new(),
             set_back: Mutex::default(),
         };
@@ -114,7 +117,7 @@ impl World {
     pub(crate) async fn run(&self, head: &str, tasks: &str) -> Result<RunReport, EngineError> {
         let run = RunId::new("run-1").unwrap();
         let folder = self.files.folder.lock().unwrap().clone();
-        let engine = Engine::new(self.ports());
+        let engine = self.engine();
         let report = engine.run(run, workflow(head, tasks), self.base, self.options.clone()).await;
         if let Ok(report) = &report {
             self.check(report, folder);
@@ -137,7 +140,16 @@ impl World {
         *files.folder.lock().unwrap() = files.version(self.base);
         let journal = Arc::new(FakeJournal::of(records));
         let (options, plugins, epoch) = (self.options.clone(), self.plugins.clone(), self.epoch.clone());
-        World { files, journal, options, plugins, base: self.base, epoch, set_back: Mutex::default() }
+        World {
+            files,
+            journal,
+            options,
+            plugins,
+            base: self.base,
+            epoch,
+            places: self.places.clone(),
+            set_back: Mutex::default(),
+        }
     }
 
     /// What the record says of the run.
@@ -159,11 +171,19 @@ impl World {
         let history = self.history();
         assert_eq!(standing(&history), standing_by(&self.journal.records()), "{}", self.story());
         let folder = self.files.folder.lock().unwrap().clone();
-        let report = Engine::new(self.ports()).resume(history, workflow(head, tasks), options).await;
+        let report = self.engine().resume(history, workflow(head, tasks), options).await;
         if let Ok(report) = &report {
             self.check(report, folder);
         }
         report
+    }
+
+    fn engine(&self) -> Engine {
+        let engine = Engine::new(self.ports());
+        match &self.places {
+            Some(places) => engine.sharing(places),
+            None => engine,
+        }
     }
 
     fn ports(&self) -> Ports {
