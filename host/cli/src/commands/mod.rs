@@ -11,7 +11,7 @@ mod pause;
 mod plugin;
 mod resume;
 mod run;
-mod runs;
+pub(crate) mod runs;
 mod schema;
 mod show;
 mod strategy;

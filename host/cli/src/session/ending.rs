@@ -1,6 +1,7 @@
 //! What is told at the end of a run, and the exit code that it ends with.
 
 use crate::commands::print_text;
+use crate::commands::runs::row_json;
 use crate::failure::{Exit, Failure};
 use crate::report::RunReport;
 use longhaul_core::id::RunId;
@@ -28,30 +29,15 @@ impl Came {
         let info = reader.run(run).map_err(unreadable)?;
         let report = RunReport::read(&reader, &info, status.to_string())?;
         let state = state.display().to_string();
-        let s = &info.summary;
-        let object = json!({
-            "run": run,
-            "status": status,
-            "reason": report.reason,
-            "workspace": report.workspace,
-            "applied": report.applied,
-            "tasks": {
-                "total": s.tasks.total(), "completed": s.tasks.completed, "skipped": s.tasks.skipped, "failed": s.tasks.failed,
-                "escalated": s.tasks.escalated, "cancelled": s.tasks.cancelled,
-            },
-            "attempts": s.attempts,
-            "changes": report.changes.len(),
-            "actions": s.actions,
-            "fuel": s.fuel,
-            "tokens": s.tokens,
-            "money": s.money,
-            "memory": s.memory,
-            "denials": s.denials,
-            "incidents": s.incidents,
-            "entries": s.entries,
-            "seconds": report.seconds,
-            "state": state,
-        });
+        // The same row as `runs` tells, with what only the run's own end has to say.
+        let mut object = row_json(&info, None);
+        object["status"] = json!(status);
+        object["reason"] = json!(report.reason);
+        object["workspace"] = json!(report.workspace);
+        object["applied"] = json!(report.applied);
+        object["changes"] = json!(report.changes.len());
+        object["seconds"] = json!(report.seconds);
+        object["state"] = json!(state);
         Ok(Self { report, state, line: format!("{object}\n") })
     }
 

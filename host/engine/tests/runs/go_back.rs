@@ -1,6 +1,6 @@
 //! The way back to an older checkpoint: the whole run stands as it stood then, and comes to a good end from there.
 
-use crate::world::{World, act, problem, read, row, spawn, write};
+use crate::world::{World, act, cut_anywhere, problem, read, row, spawn, write};
 use longhaul_core::entry::Entry;
 use longhaul_core::incident::{Decision, IncidentClass, Situation};
 use longhaul_core::state::RunState;
@@ -91,33 +91,23 @@ async fn a_run_that_goes_back_and_is_cut_off_anywhere_comes_to_a_good_end() {
     let whole = world();
     let undisturbed = whole.run(HEAD, TASKS).await.unwrap();
     let (status, files, tasks) = outcome(&whole, &undisturbed);
-    let length = whole.journal.records().len();
-    for room in 1..length {
-        for keep_tail in [false, true] {
-            let world = world();
-            world.journal.limit(room);
-            world.run(HEAD, TASKS).await.unwrap_err();
-            world.journal.reopen(if keep_tail { room } else { world.journal.durable().max(1) });
-            let report = world
-                .resume(HEAD, TASKS)
-                .await
-                .unwrap_or_else(|e| panic!("{room} {keep_tail}: {e:?}\n{}", world.story()));
-            let found = outcome(&world, &report);
-            assert_eq!(
-                (found.0, &found.2),
-                (status, &tasks),
-                "{room} {keep_tail}: {}\n{}",
-                report.reason,
-                world.story()
-            );
-            // Which of two that are ready at once comes first may differ, and with it the number of tries cut short: what is there does not.
-            assert_eq!(found.1.keys().collect::<Vec<_>>(), files.keys().collect::<Vec<_>>(), "{room} {keep_tail}");
-            // And once more, from a record that has gone back already.
-            let again =
-                world.journal.records().iter().position(|record| matches!(record.entry, Entry::RolledBack { .. }));
-            assert!(again.is_some(), "{room} {keep_tail}");
-        }
-    }
+    cut_anywhere(world, HEAD, TASKS, |world, report, case| {
+        let found = outcome(world, report);
+        assert_eq!(
+            (found.0, &found.2),
+            (status, &tasks),
+            "{case}: {}
+{}",
+            report.reason,
+            world.story()
+        );
+        // Which of two that are ready at once comes first may differ, and with it the number of tries cut short: what is there
+        // does not.
+        assert_eq!(found.1.keys().collect::<Vec<_>>(), files.keys().collect::<Vec<_>>(), "{case}");
+        let went_back = world.journal.records().iter().any(|record| matches!(record.entry, Entry::RolledBack { .. }));
+        assert!(went_back, "{case}");
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]

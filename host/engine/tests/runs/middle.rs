@@ -1,6 +1,6 @@
 //! Commits in the middle of an attempt: visible to others at once, kept whatever happens after, and made once.
 
-use crate::world::{World, act, problem, read, write};
+use crate::world::{World, act, cut_anywhere, problem, read, write};
 use longhaul_core::attempt::{Job, NotCommitted};
 use longhaul_core::incident::{Decision, IncidentClass, Problem};
 use longhaul_core::state::RunState;
@@ -63,17 +63,10 @@ async fn a_commit_in_the_middle_is_made_once_wherever_the_run_is_cut_off() {
     let whole = world();
     let undisturbed = whole.run(HEAD, TASKS).await.unwrap();
     let expected = whole.files.version(undisturbed.version);
-    let length = whole.journal.records().len();
-    for room in 1..length {
-        for keep_tail in [false, true] {
-            let world = world();
-            world.journal.limit(room);
-            world.run(HEAD, TASKS).await.unwrap_err();
-            world.journal.reopen(if keep_tail { room } else { world.journal.durable().max(1) });
-            let report = world.resume(HEAD, TASKS).await.unwrap();
-            assert_eq!(report.status, RunState::Completed, "{room} {keep_tail}: {}", report.reason);
-            assert_eq!(world.files.version(report.version), expected, "{room} {keep_tail}");
-            assert_eq!(world.told(&["committed"]).len(), 3 * 5, "{room} {keep_tail}");
-        }
-    }
+    cut_anywhere(world, HEAD, TASKS, |world, report, case| {
+        assert_eq!(report.status, RunState::Completed, "{case}: {}", report.reason);
+        assert_eq!(world.files.version(report.version), expected, "{case}");
+        assert_eq!(world.told(&["committed"]).len(), 3 * 5, "{case}");
+    })
+    .await;
 }

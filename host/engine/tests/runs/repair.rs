@@ -1,6 +1,6 @@
 //! Compensation and splitting: what strategies can have done beside another try, carried out by tasks of their own.
 
-use crate::world::{World, act, problem, read, row, state, write};
+use crate::world::{World, act, cut_anywhere, problem, read, row, state, write};
 use longhaul_core::incident::{Decision, IncidentClass, Situation};
 use longhaul_core::state::{RunState, TaskState};
 use longhaul_engine::RunReport;
@@ -95,17 +95,17 @@ async fn a_run_under_repair_that_is_cut_off_anywhere_comes_to_the_same_end() {
     let expected = outcome(&whole, &undisturbed);
     let length = whole.journal.records().len();
     assert!(length > 100, "{length}");
-    for room in 1..length {
-        for keep_tail in [false, true] {
-            let world = world();
-            world.journal.limit(room);
-            world.run(HEAD, TASKS).await.unwrap_err();
-            world.journal.reopen(if keep_tail { room } else { world.journal.durable().max(1) });
-            let report = world.resume(HEAD, TASKS).await.unwrap_or_else(|e| panic!("{room} {keep_tail}: {e:?}"));
-            assert_eq!(outcome(&world, &report), expected, "{room} {keep_tail}\n{}", world.story());
-            assert_eq!(report.incidents, undisturbed.incidents, "{room} {keep_tail}");
-        }
-    }
+    cut_anywhere(world, HEAD, TASKS, |world, report, case| {
+        assert_eq!(
+            outcome(world, report),
+            expected,
+            "{case}
+{}",
+            world.story()
+        );
+        assert_eq!(report.incidents, undisturbed.incidents, "{case}");
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -272,6 +272,29 @@ impl World {
     }
 }
 
+/// Runs worlds that `make` makes, each cut off behind another entry of its record, with the tail that was not durable lost or on the
+/// disk all the same; resumes each, and gives it to `check` with what came of it and the name of the case.
+pub(crate) async fn cut_anywhere(
+    make: impl Fn() -> World,
+    head: &str,
+    tasks: &str,
+    check: impl Fn(&World, &RunReport, &str),
+) {
+    let whole = make();
+    whole.run(head, tasks).await.unwrap();
+    for room in 1..whole.journal.records().len() {
+        for keep_tail in [false, true] {
+            let world = make();
+            world.journal.limit(room);
+            world.run(head, tasks).await.unwrap_err();
+            world.journal.reopen(if keep_tail { room } else { world.journal.durable().max(1) });
+            let case = format!("cut at {room}, tail {}", if keep_tail { "kept" } else { "lost" });
+            let report = world.resume(head, tasks).await.unwrap_or_else(|e| panic!("{case}: {e:?}\n{}", world.story()));
+            check(&world, &report, &case);
+        }
+    }
+}
+
 pub(crate) fn name(text: &str) -> Name {
     Name::new(text).unwrap()
 }
