@@ -6,10 +6,16 @@ mod support;
 
 use longhaul_core::action::Action;
 use longhaul_core::attempt::{AttemptEvent, AttemptReport, Divergence, Limits, Ran, RecordError, Recorder, Wait};
+use longhaul_core::children::{ChildError, ChildStatus, Children, NewChild};
 use longhaul_core::clock::Clock;
+use longhaul_core::grant::{Grant, Party, Permissions};
+use longhaul_core::id::TaskId;
 use longhaul_core::incident::IncidentClass;
 use longhaul_core::units::Timestamp;
 use longhaul_sandbox::{Plugin, Sandbox};
+use serde_json::json;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::{Attempt, guests, limits, output, problem, run, sandbox};
@@ -156,5 +162,83 @@ fn a_long_wait_costs_no_instance_and_ends_when_its_time_has_come() {
         let all: Vec<_> = events.iter().chain(&live).cloned().collect();
         let (ran, live, _) = replay(&sandbox, &plugin, ("sleep", patient()), &all, 0).await;
         assert_eq!((ran.ended().unwrap().result, live.len()), (report.result, 0));
+    });
+}
+
+/// Children of which one stands as it is told, and how often it was published.
+struct Told {
+    status: ChildStatus,
+    published: AtomicU32,
+    asked: Mutex<Vec<(String, NewChild)>>,
+}
+
+impl Children for Told {
+    fn spawn(&self, name: &str, child: NewChild) -> Result<TaskId, ChildError> {
+        self.asked.lock().unwrap().push((name.to_owned(), child));
+        match name {
+            "piece-0" => Ok(TaskId::new("task.piece-0").unwrap()),
+            _ => Err(ChildError::TooMany),
+        }
+    }
+
+    fn status(&self, _: &str) -> Result<ChildStatus, ChildError> {
+        Ok(self.status.clone())
+    }
+
+    fn cancel(&self, _: &str) -> Result<(), ChildError> {
+        Err(ChildError::OnlyLooks)
+    }
+
+    fn publish(&self) -> Pin<Box<dyn Future<Output = Result<(), RecordError>> + Send + '_>> {
+        self.published.fetch_add(1, Ordering::SeqCst);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+#[test]
+fn a_wait_for_children_costs_no_instance_and_ends_with_what_they_put_out() {
+    let sandbox = sandbox();
+    run(async {
+        let plugin = sandbox.load(&guests::built("delegate")).await.unwrap();
+        let attempt = async |pieces: usize, status: ChildStatus, script: &[AttemptEvent]| {
+            let piece = json!({ "n": 1 });
+            let mut attempt = Attempt::new(json!({ "to": "hand", "pieces": vec![piece; pieces] }), limits());
+            let give = Permissions { tasks: Some(vec!["hand".to_owned()]), ..Permissions::default() };
+            attempt.job.grant = Grant::new([(Party::Task, give)]).unwrap();
+            let recorder = Arc::new(Replaying {
+                script: Mutex::new(script.to_vec()),
+                live: Mutex::default(),
+                attempt: attempt.job.task.attempt.clone(),
+            });
+            attempt.job.recorder = recorder.clone();
+            let told = Arc::new(Told { status, published: AtomicU32::new(0), asked: Mutex::default() });
+            attempt.job.children = told.clone();
+            let ran = sandbox.run_agent(&plugin, attempt.job).await;
+            let live = recorder.live.lock().unwrap().clone();
+            let asked = told.asked.lock().unwrap().clone();
+            (ran, live, asked, told.published.load(Ordering::SeqCst))
+        };
+        let (ran, before, asked, published) = attempt(1, ChildStatus::Running, &[]).await;
+        let wait = Wait { until: None, children: vec![TaskId::new("task.piece-0").unwrap()] };
+        assert_eq!(ran, Ran::Suspended(wait));
+        let child = NewChild { agent: "hand".to_owned(), input: json!({ "n": 1 }), needs: vec![], priority: 0 };
+        assert_eq!((asked.as_slice(), published), (&[("piece-0".to_owned(), child)][..], 1));
+        // Brought back when the child has ended, it asks again for what it asked for, and gets the answer.
+        let done = ChildStatus::Completed(json!({ "made": "it" }));
+        let (ran, after, ..) = attempt(1, done.clone(), &before).await;
+        let report = ran.ended().unwrap();
+        assert_eq!(output(&report), &json!({ "done": [{ "made": "it" }], "failed": [] }));
+        // And again along all of its record, where the answer is a letter that says how the child stood.
+        let all: Vec<_> = before.iter().chain(&after).cloned().collect();
+        let (ran, live, ..) = attempt(1, done, &all).await;
+        assert_eq!((ran.ended().unwrap().result, live.len()), (report.result, 0));
+        let (ran, ..) = attempt(1, ChildStatus::Failed("it broke".into()), &[]).await;
+        assert_eq!(output(&ran.ended().unwrap())["failed"][0], "task.piece-0: TaskStatus::Failed(\"it broke\")");
+        // A refusal of the engine's is the guest's to deal with, the same when it is replayed.
+        let (ran, before, ..) = attempt(2, ChildStatus::Running, &[]).await;
+        let refused = ran.ended().unwrap();
+        assert_eq!(problem(&refused).class, IncidentClass::Exhausted);
+        let (ran, live, ..) = attempt(2, ChildStatus::Running, &before).await;
+        assert_eq!((ran.ended().unwrap().result, live.len()), (refused.result, 0));
     });
 }
