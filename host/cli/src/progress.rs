@@ -173,6 +173,10 @@ impl Observer for Progress {
                     self.say(&ended);
                 }
             }
+            Entry::Reused { from, .. } => {
+                drop(state);
+                self.say(&format!("{task}: takes the output of {from}, which did the same"));
+            }
             Entry::RolledBack { number, gone, counts, .. } => {
                 let bars = state.tasks.values_mut().filter_map(|entry| entry.bar.take());
                 bars.for_each(|bar| bar.finish_and_clear());

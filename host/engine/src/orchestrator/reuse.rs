@@ -130,7 +130,14 @@ impl Dispatcher {
         let room = &self.shared.room;
         // Where there is no room for it, its own attempt says so.
         let found = found.filter(|(_, output)| !work.is_read || room.admit(output).is_ok());
-        let Some((from, output)) = found else { return self.execute(task, work) };
+        let Some((from, output)) = found else {
+            if self.ending.is_some() {
+                // Nothing new begins any more. A run that goes on begins it as one whose process ended here.
+                self.release(&agent);
+                return Ok(());
+            }
+            return self.execute(task, work);
+        };
         tracing::info!(run = %self.shared.run, %task, %from, "equal work was done before, and its output is taken");
         self.book.facts(task)?.reused = Some(from.clone());
         self.shared.ledger.task(task, Entry::Reused { from, output: output.clone() })?;

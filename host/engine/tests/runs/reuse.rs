@@ -149,6 +149,25 @@ async fn a_cancelled_run_cancels_those_who_wait_too() {
     assert_eq!((report.status, state(&report, "x[2]")), (RunState::Cancelled, TaskState::Cancelled));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_fork_reuses_what_was_done_before_its_checkpoint() {
+    let world = world();
+    let tasks = format!(
+        "  one: {{ {LOOKS} }}\n  hide: {{ needs: one, agent: w, with: {{ path: hidden }} }}\n  two: {{ needs: hide, {LOOKS} }}"
+    );
+    let head = format!("{HEAD}\ncheckpoints: {{ keep: 99 }}");
+    let whole = world.run(&head, &tasks).await.unwrap();
+    let records = world.journal.records();
+    // The last checkpoint before the task was begun that reuses.
+    let two = records.iter().position(|record| matches!(record.entry, Entry::Reused { .. })).unwrap();
+    let at = (0..two).rev().find(|n| matches!(records[*n].entry, Entry::Checkpointed { .. })).unwrap();
+    let fork = world.fork(at);
+    let report = fork.resume(&head, &tasks).await.unwrap();
+    assert_eq!((report.status, report.version), (RunState::Completed, whole.version));
+    assert_eq!(reused(&fork), ["two as one#1"]);
+    assert_eq!(fork.started(), ["one", "hide"], "both of them were copied");
+}
+
 /// How each task ended and what was put out for whom, and the files.
 fn outcome(world: &World, report: &RunReport) -> (RunState, Vec<String>, Vec<(String, String)>) {
     let tasks = report.tasks.iter().map(|row| format!("{} {}", row.task, row.state)).collect();
