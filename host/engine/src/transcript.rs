@@ -23,7 +23,6 @@ use longhaul_core::grant::Capability;
 use longhaul_core::id::{AttemptId, TaskId};
 use longhaul_core::incident::Problem;
 use longhaul_core::units::Timestamp;
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -92,13 +91,13 @@ pub(crate) struct Signs {
 
 struct Reading {
     after: Position,
-    page: VecDeque<Record>,
+    page: std::vec::IntoIter<(Position, Record)>,
 }
 
 impl Transcript {
     /// The transcript of a try at `task`, which begins with `script` where there is one.
     pub(crate) fn new(ledger: Arc<Ledger>, task: TaskId, script: Option<Script>) -> Arc<Self> {
-        let script = script.map(|script| Reading { after: script.after, page: VecDeque::new() });
+        let script = script.map(|script| Reading { after: script.after, page: Vec::new().into_iter() });
         let state = State {
             script,
             open: None,
@@ -247,7 +246,10 @@ impl Transcript {
     fn next<'a>(&self, state: &'a mut State) -> Result<Option<&'a Record>, Fault> {
         loop {
             let Some(reading) = &mut state.script else { return Ok(None) };
-            if !reading.page.is_empty() {
+            while reading.page.as_slice().first().is_some_and(|(_, record)| !is_of_try(record)) {
+                reading.page.next();
+            }
+            if !reading.page.as_slice().is_empty() {
                 break;
             }
             let page = self.ledger.read(&self.task, reading.after)?;
@@ -256,9 +258,9 @@ impl Transcript {
                 return Ok(None);
             };
             reading.after = *newest;
-            reading.page = page.into_iter().map(|(_, record)| record).filter(is_of_try).collect();
+            reading.page = page.into_iter();
         }
-        Ok(state.script.as_ref().and_then(|reading| reading.page.front()))
+        Ok(state.script.as_ref().and_then(|reading| reading.page.as_slice().first()).map(|(_, record)| record))
     }
 }
 
@@ -276,7 +278,7 @@ pub(crate) fn done_outside(ledger: &Ledger, task: &TaskId, script: Script) -> Re
 }
 
 fn pop(state: &mut State) {
-    let Some(record) = state.script.as_mut().and_then(|reading| reading.page.pop_front()) else { return };
+    let Some((_, record)) = state.script.as_mut().and_then(|reading| reading.page.next()) else { return };
     state.outside += u64::from(is_outside(&record.entry));
     if let Some(number) = record.attempt {
         state.effects.note(number, &record.entry);

@@ -22,6 +22,8 @@ use std::path::{Path, PathBuf};
 const PAGE: u64 = 256;
 /// Entries looked at in one query, so that none holds up the journal's housekeeping for long.
 const SCAN: u64 = 16 * 1024;
+/// The same where some are passed over: what is looked at twice then is in SQLite's own memory the second time.
+const SKIP: u64 = 4 * 1024;
 
 /// Reads the journal of a state folder.
 pub struct Reader {
@@ -176,7 +178,7 @@ impl Entries<'_> {
         // All that is asked below is as of one moment.
         let _moment = reader.conn.unchecked_transaction().map_err(|e| reader.failed(e))?;
         let first = self.next;
-        let behind = first.saturating_add(SCAN).min(schema::MAX_POSITION + 1);
+        let behind = first.saturating_add(if self.skips() { SKIP } else { SCAN }).min(schema::MAX_POSITION + 1);
         self.scan([first, behind - 1], wanted)?;
         let end = if self.page.len() as u64 == wanted { self.next } else { behind };
         if self.skips() {

@@ -104,17 +104,21 @@ fn read(reader: &Reader, run: &RunId, query: &Query) -> Result<Page, JournalErro
         false => EntryKind::ALL.iter().copied().filter(|kind| !DETAILS.contains(kind)).collect(),
     };
     let filter = Filter { after: query.after, task: query.task.clone(), kinds, limit: Some(PAGE), ..Filter::default() };
-    let lines = reader.entries(run, &filter).map_err(failed)?.map(|line| {
+    // Records are large: a page of them has its room from the start.
+    let mut page = Page::with_capacity(if query.details { PAGE as usize } else { 0 });
+    for line in reader.entries(run, &filter).map_err(failed)? {
         let line = line.map_err(failed)?;
         match line.content {
-            Content::Known(record) => Ok((line.position, *record)),
-            Content::Unknown(_) => Err(JournalError::Failed(format!(
-                "entry {} of run {run} was written by a later version; install that version to go on with the run",
-                line.position.0
-            ))),
+            Content::Known(record) => page.push((line.position, *record)),
+            Content::Unknown(_) => {
+                return Err(JournalError::Failed(format!(
+                    "entry {} of run {run} was written by a later version; install that version to go on with the run",
+                    line.position.0
+                )));
+            }
         }
-    });
-    lines.collect()
+    }
+    Ok(page)
 }
 
 /// What an error of the store means to the engine.
