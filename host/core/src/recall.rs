@@ -1,7 +1,7 @@
 //! [`Recall`]: how an attempt is told that it has to end before its own limits say so.
 //!
 //! The engine knows reasons that the sandbox cannot know: nothing was recorded for too long, or the task's deadline has passed. It says so, and the
-//! sandbox ends the instance as it does at a limit, so that what it used is counted and its record is completed.
+//! sandbox ends the instance as it does at the limit of its time, with what it used as far as that is known, and with its record completed.
 
 use crate::incident::Problem;
 use std::pin::Pin;
