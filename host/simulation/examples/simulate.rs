@@ -6,7 +6,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing its table is what it is for")]
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on ends")]
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use longhaul_simulation::{Outcome, Person, Project, Rates, Reference, disturbed, fast_folder, undisturbed};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -26,6 +26,12 @@ struct Args {
     /// Files of the projects
     #[arg(long, value_delimiter = ',', default_values_t = [100, 500, 1200])]
     files: Vec<u32>,
+    /// How often what goes wrong
+    #[arg(long, value_enum, default_value_t = Often::High)]
+    rates: Often,
+    /// Let everything go wrong this many times as often
+    #[arg(long, default_value_t = 1)]
+    times: u32,
     /// Print rows of JSON
     #[arg(long)]
     json: bool,
@@ -35,6 +41,23 @@ struct Args {
     /// Measure in this process
     #[arg(long, hide = true)]
     row: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Often {
+    /// As on a machine that one would keep
+    Usual,
+    /// Far more often
+    High,
+}
+
+impl Often {
+    fn rates(self) -> Rates {
+        match self {
+            Often::Usual => Rates::USUAL,
+            Often::High => Rates::HIGH,
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -57,7 +80,16 @@ fn main() -> ExitCode {
 fn in_own_process(files: u32, args: &Args) -> Value {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--row", "--files", &files.to_string()]);
-    command.args(["--seed", &args.seed.to_string(), "--runs", &args.runs.to_string()]);
+    command.args([
+        "--seed",
+        &args.seed.to_string(),
+        "--runs",
+        &args.runs.to_string(),
+        "--times",
+        &args.times.to_string(),
+    ]);
+    let rates = args.rates.to_possible_value().unwrap();
+    command.args(["--rates", rates.get_name()]);
     if let Some(folder) = &args.keep {
         command.arg("--keep").arg(folder);
     }
@@ -81,7 +113,7 @@ fn measure(project: Project, args: &Args) -> Value {
     let (mut outcomes, mut lost) = (Vec::new(), 0);
     for seed in args.seed..args.seed + args.runs {
         let began = Instant::now();
-        match disturbed(folder, project, Rates::HIGH, seed, &reference, Arc::new(|_| {})) {
+        match disturbed(folder, project, args.rates.rates().times(args.times), seed, &reference, Arc::new(|_| {})) {
             Ok(outcome) => {
                 eprintln!("{} files, seed {seed}: {}, {:.1?}", project.files, told(&outcome), began.elapsed());
                 outcomes.push(outcome);

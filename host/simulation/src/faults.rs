@@ -28,6 +28,17 @@ impl Rates {
     pub const NONE: Self =
         Self { attempts: 0, workspace: 0, conflicts: 0, full_disks: 0, crashes: 0, kills: None, pauses: None };
 
+    /// A machine and services as one has them: each fiftieth attempt goes wrong, and the process dies about once in a run.
+    pub const USUAL: Self = Self {
+        attempts: 20_000,
+        workspace: 200,
+        conflicts: 2_000,
+        full_disks: 10,
+        crashes: 20,
+        kills: Some(Duration::from_secs(8 * 60 * 60)),
+        pauses: None,
+    };
+
     /// Far more than any machine would be kept for: of the attempts each twelfth goes wrong, and a process lives for half an
     /// hour or so.
     pub const HIGH: Self = Self {
@@ -39,6 +50,22 @@ impl Rates {
         kills: Some(Duration::from_secs(60 * 60)),
         pauses: Some(Duration::from_secs(5 * 60 * 60)),
     };
+
+    /// The same, so many times as often.
+    #[must_use]
+    pub fn times(self, times: u32) -> Self {
+        let often = |rate: u32| rate.saturating_mul(times);
+        let soon = |mean: Option<Duration>| mean.map(|mean| mean / times.max(1));
+        Self {
+            attempts: often(self.attempts),
+            workspace: often(self.workspace),
+            conflicts: often(self.conflicts),
+            full_disks: often(self.full_disks),
+            crashes: often(self.crashes),
+            kills: soon(self.kills),
+            pauses: soon(self.pauses),
+        }
+    }
 }
 
 /// What goes wrong in one attempt.

@@ -22,6 +22,9 @@ use std::time::Duration;
 const BEGIN: Timestamp = Timestamp(1_700_000_000_000);
 /// A run that takes more processes than this does not come to its end.
 const MAX_LIVES: u32 = 500;
+/// How often a run may escalate. Nothing goes wrong after the first time, but agents that were in one another's way may be so once
+/// more, with no attempts left from before.
+const MAX_HANDS: u32 = 3;
 
 /// What an undisturbed run comes to.
 #[derive(Debug, Clone)]
@@ -118,6 +121,8 @@ struct Run {
     hours: Arc<Hours>,
     outcome: Outcome,
     now: Timestamp,
+    /// How often it has escalated.
+    hands: u32,
 }
 
 /// Why a run is lost.
@@ -131,7 +136,7 @@ enum What {
     Io(#[from] std::io::Error),
     #[error("it ended {state}: {reason}")]
     Ended { state: RunState, reason: String },
-    #[error("it needed a person again after everything was mended: {0}")]
+    #[error("it needs a person again and again although everything is mended: {0}")]
     Again(String),
     #[error("it has not come to its end in {MAX_LIVES} processes")]
     Endless,
@@ -156,7 +161,7 @@ impl Run {
             disk: Bytes(0),
         };
         let hours = Arc::new(Hours { told: AtomicU64::new(0), on_hour });
-        Ok(Self { ground, world: World::new(seed, rates), hours, outcome, now: BEGIN })
+        Ok(Self { ground, world: World::new(seed, rates), hours, outcome, now: BEGIN, hands: 0 })
     }
 
     fn lost(&self, what: &What) -> Lost {
@@ -191,18 +196,16 @@ impl Run {
     fn hand_over(&mut self, person: Person, reason: &str) -> Result<(), What> {
         let told = check::record(&self.ground)?;
         check::kept(&self.ground, &told)?;
-        match (person, self.outcome.person) {
-            (Person::Escalated, Some(Person::Escalated)) => Err(What::Again(reason.to_owned())),
-            (Person::Budget, Some(Person::Escalated)) => Ok(()),
-            (Person::Escalated, _) => {
-                self.world.mend();
-                self.outcome.person = Some(person);
-                Ok(())
-            }
-            (Person::Budget, _) => {
-                self.outcome.person = Some(person);
-                Ok(())
-            }
+        if person == Person::Budget {
+            self.outcome.person.get_or_insert(person);
+            return Ok(());
+        }
+        self.world.mend();
+        self.outcome.person = Some(person);
+        self.hands += 1;
+        match self.hands {
+            0..=MAX_HANDS => Ok(()),
+            _ => Err(What::Again(reason.to_owned())),
         }
     }
 

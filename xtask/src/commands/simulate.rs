@@ -21,6 +21,12 @@ pub(crate) struct Simulate {
     /// Files of the projects
     #[arg(long, default_value = "100,500,1200", value_name = "NUMBERS")]
     files: String,
+    /// How often what goes wrong: `usual` as on a machine that one would keep, `high` far more often
+    #[arg(long, default_value = "high", value_parser = ["usual", "high"])]
+    rates: String,
+    /// Let everything go wrong this many times as often
+    #[arg(long, default_value_t = 1)]
+    times: u32,
     /// Print a row of JSON for each size
     #[arg(long)]
     json: bool,
@@ -36,6 +42,7 @@ impl Simulate {
         let mut cargo = house.cargo();
         cargo.args(["run", "--release", "--quiet", "--package", "longhaul-simulation", "--example", "simulate", "--"]);
         cargo.args(["--seed", &self.seed.to_string(), "--runs", &self.runs.to_string(), "--files", &self.files]);
+        cargo.args(["--rates", &self.rates, "--times", &self.times.to_string()]);
         cargo.args(self.json.then_some("--json"));
         cargo.args(self.keep.iter().flat_map(|folder| ["--keep", folder]));
         process::show(&mut cargo)
