@@ -9,9 +9,14 @@ use crate::id::{Name, TaskId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// The most children of one task.
 pub const MAX_CHILDREN: usize = 10_000;
+/// The most children in a run, those that have ended included: each takes room in the host's memory to the end.
+pub const MAX_IN_RUN: usize = 100_000;
+/// The most children that one child can need.
+pub const MAX_NEEDS: usize = 1_000;
 /// The most bytes of JSON that the inputs of a run's children may have together, while their parents are open: they are in the
 /// host's memory.
 pub const MAX_INPUTS: usize = 64 << 20;
@@ -59,7 +64,7 @@ pub enum ChildStatus {
     /// Being worked on, waiting, or being decided on.
     Running,
     /// Done, with its output.
-    Completed(Value),
+    Completed(Arc<Value>),
     /// Given up, for this reason.
     Failed(String),
     /// Left out by a recovery decision.
@@ -82,13 +87,16 @@ pub enum ChildError {
     #[error("{0}")]
     Invalid(String),
     /// There are too many already.
-    #[error("a task can have {MAX_CHILDREN} children, and this one has as many")]
+    #[error("a task can have {MAX_CHILDREN} children, and a run {MAX_IN_RUN}")]
     TooMany,
     /// Their inputs are too much.
     #[error(
         "the inputs of a run's children can have {MAX_INPUTS} bytes (64 MiB) together, and this one is more than is left"
     )]
     TooMuch,
+    /// What the children put out is more than one answer may carry.
+    #[error("what these children put out is more than one call may carry; ask about fewer at a time")]
+    AnswerTooLarge,
     /// This attempt may not have any.
     #[error("this attempt only looks at the work of another one")]
     OnlyLooks,
@@ -101,6 +109,9 @@ pub trait Children: Send + Sync {
     /// # Errors
     /// [`ChildError`], and nothing is asked for.
     fn spawn(&self, name: &str, child: NewChild) -> Result<TaskId, ChildError>;
+
+    /// Asks again for what was granted to the attempt that is replayed here: what bounds requests has been asked then.
+    fn ask_again(&self, name: &str, child: NewChild);
 
     /// How a child stands now.
     ///
@@ -142,6 +153,8 @@ impl Children for NoChildren {
     fn spawn(&self, _: &str, _: NewChild) -> Result<TaskId, ChildError> {
         Err(ChildError::OnlyLooks)
     }
+
+    fn ask_again(&self, _: &str, _: NewChild) {}
 
     fn status(&self, _: &str) -> Result<ChildStatus, ChildError> {
         Err(ChildError::OnlyLooks)

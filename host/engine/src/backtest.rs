@@ -40,6 +40,7 @@ pub struct PastIncident {
     tries: u32,
     checkpoint: Digest,
     older: Vec<(u32, Digest)>,
+    went_back: u32,
 }
 
 /// What a strategy answered.
@@ -72,6 +73,7 @@ impl Backtest {
                     history: known.past.clone(),
                     tries: known.tries.saturating_add(1),
                     checkpoint: history.version,
+                    went_back: history.went_back,
                     older: history.kept().iter().rev().map(|kept| (kept.number, kept.version)).collect(),
                 });
             }
@@ -138,6 +140,7 @@ impl PastIncident {
             allowed: spec.map_or(0, |spec| spec.attempts),
             checkpoint: self.checkpoint,
             older: self.older.clone(),
+            went_back: self.went_back,
             remedies: Remedies::of(&self.incident.attempt.task, spec),
         }
     }

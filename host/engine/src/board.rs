@@ -28,6 +28,8 @@ struct All {
     counts: HashMap<TaskId, usize>,
     /// Bytes of the inputs of all of them.
     bytes: usize,
+    /// How many there were in the run.
+    total: usize,
 }
 
 struct Posted {
@@ -58,7 +60,7 @@ impl Board {
 
     /// The same, of what the dispatcher knows already.
     pub(crate) fn enter(&self, outbox: &Outbox) {
-        let All { children, counts, bytes } = &mut *self.lock();
+        let All { children, counts, bytes, total } = &mut *self.lock();
         for child in &outbox.spawned {
             children.entry(child.task.clone()).or_insert_with(|| {
                 if let Some(parent) = child.task.parent() {
@@ -66,6 +68,7 @@ impl Board {
                 }
                 let size = size(&child.input);
                 *bytes += size;
+                *total += 1;
                 Posted { child: child.clone(), bytes: size, status: ChildStatus::Pending }
             });
         }
@@ -85,6 +88,11 @@ impl Board {
         self.lock().children.get(task).map(|posted| posted.status.clone())
     }
 
+    /// Whether there is such a child.
+    pub(crate) fn has(&self, task: &TaskId) -> bool {
+        self.lock().children.contains_key(task)
+    }
+
     /// The child as it was asked for.
     pub(crate) fn child(&self, task: &TaskId) -> Option<ChildTask> {
         self.lock().children.get(task).map(|posted| posted.child.clone())
@@ -93,6 +101,11 @@ impl Board {
     /// How many children a task has.
     pub(crate) fn count(&self, parent: &TaskId) -> usize {
         self.lock().counts.get(parent).copied().unwrap_or_default()
+    }
+
+    /// How many children there were in the run.
+    pub(crate) fn total(&self) -> usize {
+        self.lock().total
     }
 
     /// Bytes of the inputs of all children whose parents are open.

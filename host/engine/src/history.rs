@@ -4,16 +4,18 @@
 //! short matter: a [`Transcript`](crate::transcript) reads them when such a try is done again.
 
 mod error;
+mod fold;
 mod go_back;
 mod task;
 mod view;
 
 use crate::options::Apply;
-use crate::ports::{Query, Records};
+use crate::ports::Records;
 use crate::spending::Used;
 
 pub use error::HistoryError;
 use error::misfit;
+use fold::Fold;
 use longhaul_core::attempt::Outcome;
 use longhaul_core::children::Outbox;
 use longhaul_core::digest::Digest;
@@ -71,6 +73,8 @@ pub struct History {
     /// The number of the next checkpoint.
     pub(crate) next_checkpoint: u32,
     pub(crate) tasks: HashMap<TaskId, TaskHistory>,
+    /// How often the run went back.
+    pub(crate) went_back: u32,
     /// Tasks that the run went back behind: they count on where they are planned again.
     pub(crate) gone: HashMap<TaskId, TaskHistory>,
     /// What the outputs take that are kept here.
@@ -131,7 +135,7 @@ impl History {
     /// # Errors
     /// [`HistoryError`].
     pub fn read(records: &dyn Records, run: &RunId) -> Result<Self, HistoryError> {
-        Self::fold(records, run, None, |_, _| {})
+        Self::read_until(records, run, None)
     }
 
     /// Reads what is recorded of `run` up to a position, that one included.
@@ -139,7 +143,7 @@ impl History {
     /// # Errors
     /// [`HistoryError`].
     pub fn read_until(records: &dyn Records, run: &RunId, last: Option<Position>) -> Result<Self, HistoryError> {
-        Self::fold(records, run, last, |_, _| {})
+        Ok(Fold::of(records, run, last)?.history)
     }
 
     /// Reads what is recorded of `run`, and shows each record behind the first to `seen`, with the history up to it.
@@ -148,57 +152,8 @@ impl History {
         run: &RunId,
         seen: impl FnMut(&Self, &Record),
     ) -> Result<Self, HistoryError> {
-        Self::fold(records, run, None, seen)
-    }
-
-    fn fold(
-        records: &dyn Records,
-        run: &RunId,
-        last: Option<Position>,
-        mut seen: impl FnMut(&Self, &Record),
-    ) -> Result<Self, HistoryError> {
-        let mut query = Query::default();
-        let mut history: Option<History> = None;
-        loop {
-            let page = records.read(run, &query)?;
-            let Some((newest, _)) = page.last() else { break };
-            query.after = Some(*newest);
-            let is_over = last.is_some_and(|last| *newest >= last);
-            for (position, record) in page.into_iter().take_while(|(at, _)| last.is_none_or(|last| *at <= last)) {
-                history = Some(match history {
-                    None => History::begin(record).ok_or(HistoryError::NoStart)?,
-                    Some(mut history) => {
-                        seen(&history, &record);
-                        match record.entry {
-                            Entry::RolledBack { number, validate, .. } => {
-                                let then = history.prefix(records, number, position)?;
-                                history.reach(record.at);
-                                history.go_back(then, record.task, validate)
-                            }
-                            _ => {
-                                history.add(position, record)?;
-                                history
-                            }
-                        }
-                    }
-                });
-            }
-            if is_over {
-                break;
-            }
-        }
-        let mut history = history.ok_or(HistoryError::NoStart)?;
-        if last.is_none() {
-            // The record may go on behind what was read, with actions that a crash cut short.
-            history.reach(records.newest(run)?);
-        }
-        Ok(history)
-    }
-
-    /// How the run stood at a checkpoint, with what was under way then to begin anew.
-    pub(crate) fn at_checkpoint(records: &dyn Records, run: &RunId, number: u32) -> Result<Self, HistoryError> {
-        let now = Self::read(records, run)?;
-        now.prefix(records, number, Position(u64::MAX))
+        let targets = fold::targets(records, run)?;
+        Fold::along(records, run, None, Some(&targets), seen)?.map(|fold| fold.history).ok_or(HistoryError::NoStart)
     }
 
     fn begin(record: Record) -> Option<Self> {
@@ -230,6 +185,7 @@ impl History {
             checkpoints: Vec::new(),
             next_checkpoint: 1,
             tasks: HashMap::new(),
+            went_back: 0,
             gone: HashMap::new(),
             outputs: 0,
             reusable: HashMap::new(),

@@ -12,6 +12,7 @@ use longhaul_core::children::{ChildError, ChildStatus, NewChild};
 use longhaul_core::grant::{Capability, Permissions};
 use longhaul_core::id::TaskId;
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// The most children that one call waits for: as many letters as an entry of the record holds.
 const MAX_WAITED_FOR: usize = 4_000;
@@ -28,13 +29,16 @@ impl tasks::Host for Guest {
         if let Err(denied) = self.granted(Capability::Tasks, OPERATION, &resource, line, may)? {
             return Ok(Err(denied));
         }
-        self.meter.charge_call(request.input.len());
-        let answer = self.ask_for(request);
-        // A replayed request is made again, so that what is held back is what it was; its answer is the recorded one.
-        let answer = match self.audit.replayed(Capability::Tasks, OPERATION) {
-            Some(Action { result: ActionResult::Failed { error }, .. }) => Err(recorded(error)),
-            Some(Action { detail, .. }) => Ok(detail),
-            None => answer.map(String::from),
+        self.meter.charge_call(request.input.len() + request.needs.iter().map(String::len).sum::<usize>());
+        // A request that was granted is made again when it is replayed, so that what is held back is what it was.
+        let answer = match (self.audit.replayed(Capability::Tasks, OPERATION), request_of(request)) {
+            (Some(Action { result: ActionResult::Failed { error }, .. }), _) => Err(refusal(error)),
+            (Some(Action { detail, .. }), Ok((name, child))) => {
+                self.children.ask_again(&name, child);
+                Ok(detail)
+            }
+            (None, Ok((name, child))) => self.children.spawn(&name, child).map(String::from),
+            (_, Err(error)) => Err(error),
         };
         let deed = Deed::new(Capability::Tasks, OPERATION, resource.chars().take(500).collect::<String>());
         self.tell(deed, answer, |id| id.clone())
@@ -66,7 +70,7 @@ impl tasks::Host for Guest {
         self.meter.charge_call(id.len());
         let answer = self.children.cancel(&id);
         let answer = match self.audit.replayed(Capability::Tasks, OPERATION) {
-            Some(Action { result: ActionResult::Failed { error }, .. }) => Err(recorded(error)),
+            Some(Action { result: ActionResult::Failed { error }, .. }) => Err(refusal(error)),
             Some(_) => Ok(()),
             None => answer,
         };
@@ -76,26 +80,6 @@ impl tasks::Host for Guest {
 }
 
 impl Guest {
-    fn ask_for(&self, request: tasks::Request) -> Result<TaskId, ChildError> {
-        let invalid = |reason: String| Err(ChildError::Invalid(reason));
-        let tasks::Request { name, agent, input, needs, priority, skills: _ } = request;
-        let Some(agent) = agent else {
-            return invalid("`agent` is missing: this host does not choose one by `skills` yet".to_owned());
-        };
-        if input.len() > MAX_INPUT {
-            return invalid(format!(
-                "`input` has {} bytes, more than the {MAX_INPUT} (1 MiB) that it may have",
-                input.len()
-            ));
-        }
-        let input = match serde_json::from_str(&input) {
-            Ok(input @ Value::Object(_)) => input,
-            Ok(_) => return invalid("`input` is not a JSON object".to_owned()),
-            Err(error) => return invalid(format!("`input` is not JSON: {error}")),
-        };
-        self.children.spawn(&name, NewChild { agent, input, needs, priority })
-    }
-
     /// Looks how children stand. With `patience`, not before all of them have ended, or the time has passed.
     async fn look(
         &mut self,
@@ -106,8 +90,9 @@ impl Guest {
         self.meter.charge_call(ids.iter().map(String::len).sum());
         let resource: String = ids.join(", ").chars().take(500).collect();
         let deed = Deed::new(Capability::Tasks, operation, resource);
+        let no_answer = |(): &()| String::new();
         if let Err(error) = self.stand(ids) {
-            return self.tell(deed, Err(error), |(): &()| String::new()).map(|told| told.map(|()| Vec::new()));
+            return self.tell(deed, Err(error), no_answer).map(|told| told.map(|()| Vec::new()));
         }
         let mut due = None;
         if let Some(timeout) = patience {
@@ -117,22 +102,45 @@ impl Guest {
             });
             self.children.publish().await.map_err(|error| self.audit.fail(error))?;
         }
-        let recorded = self.audit.replayed(Capability::Tasks, operation).map(|action| action.detail);
+        let recorded = self.audit.replayed(Capability::Tasks, operation);
+        if let Some(Action { result: ActionResult::Failed { error }, .. }) = recorded {
+            return self.tell(deed, Err(refusal(error)), no_answer).map(|told| told.map(|()| Vec::new()));
+        }
+        let mut now = self.stand(ids).unwrap_or_default();
         if recorded.is_none() && patience.is_some() {
             let is_over = due.is_some_and(|due| due <= self.clock.unrecorded());
-            let all = self.stand(ids).unwrap_or_default();
-            if !is_over && !all.iter().all(ChildStatus::has_ended) {
+            if !is_over && !now.iter().all(ChildStatus::has_ended) {
                 let children = ids.iter().filter_map(|id| TaskId::new(id.as_str()).ok()).collect();
                 self.timers.suspend(Wait { until: due, children }).await;
+                now = self.stand(ids).unwrap_or_default();
             }
         }
-        let now = self.stand(ids).unwrap_or_default();
-        let letters = recorded.unwrap_or_else(|| now.iter().map(letter).collect());
-        let told = letters.chars().zip(now).map(|(letter, now)| status(letter, now)).collect();
+        let letters = recorded.map_or_else(|| now.iter().map(letter).collect::<String>(), |action| action.detail);
+        let mut told = Vec::with_capacity(now.len());
+        let mut bytes = 0;
+        for (letter, now) in letters.chars().zip(now) {
+            let status = status(letter, &now);
+            bytes += match &status {
+                tasks::TaskStatus::Completed(text) | tasks::TaskStatus::Failed(text) => text.len() as u64,
+                _ => 0,
+            };
+            if bytes > self.limits.call_bytes.0 {
+                return self
+                    .tell(deed, Err(ChildError::AnswerTooLarge), no_answer)
+                    .map(|told| told.map(|()| Vec::new()));
+            }
+            told.push(status);
+        }
         self.tell(deed, Ok(letters), String::clone).map(|answer| answer.map(|_| told))
     }
 
+    /// How these children stand, each of them named once.
     fn stand(&self, ids: &[String]) -> Result<Vec<ChildStatus>, ChildError> {
+        let mut seen = HashSet::with_capacity(ids.len());
+        if let Some(twice) = ids.iter().find(|id| !seen.insert(id.as_str())) {
+            let twice: String = twice.chars().take(80).collect();
+            return Err(ChildError::Invalid(format!("`{twice}` is there twice")));
+        }
         ids.iter().map(|id| self.children.status(id)).collect()
     }
 
@@ -153,7 +161,9 @@ impl Guest {
                 let reason = error.to_string();
                 self.audit.action(deed.failed(reason.clone()))?;
                 Ok(Err(match error {
-                    ChildError::TooMany | ChildError::TooMuch => types::Error::Exhausted(reason),
+                    ChildError::TooMany | ChildError::TooMuch | ChildError::AnswerTooLarge => {
+                        types::Error::Exhausted(reason)
+                    }
                     ChildError::Invalid(_) | ChildError::OnlyLooks => types::Error::Invalid(reason),
                 }))
             }
@@ -161,9 +171,30 @@ impl Guest {
     }
 }
 
-/// An error that the record has in words.
-fn recorded(error: String) -> ChildError {
-    [ChildError::TooMany, ChildError::TooMuch]
+/// What a guest asks for, checked as far as that can be done without knowing the run.
+fn request_of(request: tasks::Request) -> Result<(String, NewChild), ChildError> {
+    let invalid = |reason: String| Err(ChildError::Invalid(reason));
+    let tasks::Request { name, agent, input, needs, priority, skills: _ } = request;
+    let Some(agent) = agent else {
+        return invalid("`agent` is missing: this host does not choose one by `skills` yet".to_owned());
+    };
+    if input.len() > MAX_INPUT {
+        return invalid(format!(
+            "`input` has {} bytes, more than the {MAX_INPUT} (1 MiB) that it may have",
+            input.len()
+        ));
+    }
+    let input = match serde_json::from_str(&input) {
+        Ok(input @ Value::Object(_)) => input,
+        Ok(_) => return invalid("`input` is not a JSON object".to_owned()),
+        Err(error) => return invalid(format!("`input` is not JSON: {error}")),
+    };
+    Ok((name, NewChild { agent, input, needs, priority }))
+}
+
+/// A refusal that the record has in words.
+fn refusal(error: String) -> ChildError {
+    [ChildError::TooMany, ChildError::TooMuch, ChildError::AnswerTooLarge]
         .into_iter()
         .find(|known| known.to_string() == error)
         .unwrap_or(ChildError::Invalid(error))
@@ -182,11 +213,11 @@ fn letter(status: &ChildStatus) -> char {
 }
 
 /// What the guest is told: the state that was recorded, with what belongs to it.
-fn status(letter: char, now: ChildStatus) -> tasks::TaskStatus {
+fn status(letter: char, now: &ChildStatus) -> tasks::TaskStatus {
     match (letter, now) {
         ('p', _) => tasks::TaskStatus::Pending,
         ('c', ChildStatus::Completed(output)) => tasks::TaskStatus::Completed(output.to_string()),
-        ('f', ChildStatus::Failed(reason)) => tasks::TaskStatus::Failed(reason),
+        ('f', ChildStatus::Failed(reason)) => tasks::TaskStatus::Failed(reason.clone()),
         ('s', _) => tasks::TaskStatus::Skipped(String::new()),
         ('x', _) => tasks::TaskStatus::Cancelled,
         _ => tasks::TaskStatus::Running,

@@ -181,6 +181,10 @@ impl Children for Told {
         }
     }
 
+    fn ask_again(&self, name: &str, child: NewChild) {
+        self.asked.lock().unwrap().push((name.to_owned(), child));
+    }
+
     fn status(&self, _: &str) -> Result<ChildStatus, ChildError> {
         Ok(self.status.clone())
     }
@@ -224,7 +228,7 @@ fn a_wait_for_children_costs_no_instance_and_ends_with_what_they_put_out() {
         let child = NewChild { agent: "hand".to_owned(), input: json!({ "n": 1 }), needs: vec![], priority: 0 };
         assert_eq!((asked.as_slice(), published), (&[("piece-0".to_owned(), child)][..], 1));
         // Brought back when the child has ended, it asks again for what it asked for, and gets the answer.
-        let done = ChildStatus::Completed(json!({ "made": "it" }));
+        let done = ChildStatus::Completed(Arc::new(json!({ "made": "it" })));
         let (ran, after, ..) = attempt(1, done.clone(), &before).await;
         let report = ran.ended().unwrap();
         assert_eq!(output(&report), &json!({ "done": [{ "made": "it" }], "failed": [] }));

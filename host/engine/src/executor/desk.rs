@@ -5,10 +5,11 @@ use crate::shared::Shared;
 use crate::transcript::{Fault, Transcript, told};
 use longhaul_core::attempt::RecordError;
 use longhaul_core::children::{
-    ChildError, ChildStatus, ChildTask, Children, MAX_CHILDREN, MAX_INPUTS, NewChild, Outbox,
+    ChildError, ChildStatus, ChildTask, Children, MAX_CHILDREN, MAX_IN_RUN, MAX_INPUTS, MAX_NEEDS, NewChild, Outbox,
 };
 use longhaul_core::entry::Entry;
 use longhaul_core::id::{AttemptId, Name, TaskId};
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,7 +25,9 @@ pub(super) struct Desk {
 #[derive(Default)]
 struct Held {
     outbox: Outbox,
-    /// Bytes of the inputs of what is held back.
+    /// The places of the tasks that are held back.
+    places: HashMap<TaskId, usize>,
+    /// Bytes of their inputs.
     bytes: usize,
 }
 
@@ -53,9 +56,7 @@ impl Desk {
     }
 
     fn clear(&self) -> Outbox {
-        let mut held = self.lock();
-        held.bytes = 0;
-        std::mem::take(&mut held.outbox)
+        std::mem::take(&mut *self.lock()).outbox
     }
 
     fn publish_before_wait(&self) -> Result<(), Fault> {
@@ -89,6 +90,34 @@ impl Desk {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Holds back what is asked for, where it makes sense and `admit` finds room for its input's bytes.
+    fn ask(
+        &self,
+        name: &str,
+        new: NewChild,
+        admit: impl FnOnce(&Held, usize) -> Result<(), ChildError>,
+    ) -> Result<TaskId, ChildError> {
+        let mut held = self.lock();
+        let child = self.check(name, new, &held)?;
+        let id = child.task.clone();
+        let of_before = held.places.get(&id).and_then(|place| held.outbox.spawned.get(*place)).cloned();
+        match of_before.or_else(|| self.shared.board.child(&id)) {
+            Some(before) if before == child => return Ok(id),
+            Some(_) => {
+                let message = format!("a child `{}` was asked for before, and differently", short(name));
+                return Err(ChildError::Invalid(message));
+            }
+            None => {}
+        }
+        let bytes = size(&child.input);
+        admit(&held, bytes)?;
+        held.bytes += bytes;
+        let place = held.outbox.spawned.len();
+        held.places.insert(id.clone(), place);
+        held.outbox.spawned.push(child);
+        Ok(id)
+    }
+
     /// What is asked for, checked.
     fn check(&self, name: &str, new: NewChild, held: &Held) -> Result<ChildTask, ChildError> {
         let task = &self.attempt.task;
@@ -106,11 +135,14 @@ impl Desk {
             let known = known.join(", ");
             return Err(ChildError::Invalid(format!("the workflow has no agent `{agent}`; it has {known}")));
         }
+        if new.needs.len() > MAX_NEEDS {
+            let found = new.needs.len();
+            return Err(ChildError::Invalid(format!("it needs {found} others, and {MAX_NEEDS} are allowed at most")));
+        }
         let mut needs = Vec::new();
         for need in &new.needs {
             let id = of_name(need)?;
-            let is_held = held.outbox.spawned.iter().any(|child| child.task == id);
-            if !is_held && self.shared.board.status(&id).is_none() {
+            if !held.places.contains_key(&id) && !self.shared.board.has(&id) {
                 let need = short(need);
                 return Err(ChildError::Invalid(format!("it needs `{need}`, which was not asked for before")));
             }
@@ -124,33 +156,27 @@ impl Desk {
 
 impl Children for Desk {
     fn spawn(&self, name: &str, new: NewChild) -> Result<TaskId, ChildError> {
-        let mut held = self.lock();
-        let child = self.check(name, new, &held)?;
-        let id = child.task.clone();
-        let of_before = held.outbox.spawned.iter().find(|before| before.task == id).cloned();
-        match of_before.or_else(|| self.shared.board.child(&id)) {
-            Some(before) if before == child => return Ok(id),
-            Some(_) => {
-                let message = format!("a child `{}` was asked for before, and differently", short(name));
-                return Err(ChildError::Invalid(message));
+        self.ask(name, new, |held, bytes| {
+            let board = &self.shared.board;
+            let asked = held.outbox.spawned.len();
+            if board.count(&self.attempt.task) + asked >= MAX_CHILDREN || board.total() + asked >= MAX_IN_RUN {
+                return Err(ChildError::TooMany);
             }
-            None => {}
-        }
-        if self.shared.board.count(&self.attempt.task) + held.outbox.spawned.len() >= MAX_CHILDREN {
-            return Err(ChildError::TooMany);
-        }
-        let bytes = size(&child.input);
-        if self.shared.board.bytes() + held.bytes + bytes > MAX_INPUTS {
-            return Err(ChildError::TooMuch);
-        }
-        held.bytes += bytes;
-        held.outbox.spawned.push(child);
-        Ok(id)
+            if board.bytes() + held.bytes + bytes > MAX_INPUTS {
+                return Err(ChildError::TooMuch);
+            }
+            Ok(())
+        })
+    }
+
+    fn ask_again(&self, name: &str, new: NewChild) {
+        // What fails now failed then, and was no child.
+        drop(self.ask(name, new, |_, _| Ok(())));
     }
 
     fn status(&self, child: &str) -> Result<ChildStatus, ChildError> {
         let id = self.known(child)?;
-        if self.lock().outbox.spawned.iter().any(|held| held.task == id) {
+        if self.lock().places.contains_key(&id) {
             return Ok(ChildStatus::Pending);
         }
         let unknown = || ChildError::Invalid(format!("task `{}` has no child `{id}`", self.attempt.task));
@@ -161,10 +187,8 @@ impl Children for Desk {
         let status = self.status(child)?;
         let id = self.known(child)?;
         let mut held = self.lock();
-        let held_back = held.outbox.spawned.len();
-        held.outbox.spawned.retain(|child| child.task != id && !child.needs.contains(&id));
-        let is_new = held.outbox.spawned.len() < held_back;
-        if !is_new && !status.has_ended() && !held.outbox.cancelled.contains(&id) {
+        // One that is held back is published and cancelled in one step, so that others which need it learn of it.
+        if !status.has_ended() && !held.outbox.cancelled.contains(&id) {
             held.outbox.cancelled.push(id);
         }
         Ok(())

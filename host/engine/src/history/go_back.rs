@@ -1,22 +1,26 @@
 //! A history that goes back to a checkpoint.
 //!
-//! How the tasks stood then is read from the record once more, up to the checkpoint. What was counted since stays counted: time, computing, incidents,
+//! What was counted since stays counted: time, computing, incidents,
 //! and the numbers of attempts, so that none is used twice.
 
+use super::fold::{self, Fold};
 use super::{History, HistoryError, Step};
 use crate::history::task::TaskHistory;
 use crate::ports::Records;
 use longhaul_core::entry::Position;
-use longhaul_core::id::{Name, TaskId};
+use longhaul_core::id::{Name, RunId, TaskId};
 use longhaul_core::state::TaskState;
 
 impl History {
-    /// How the run stood at checkpoint `number`, which the entry at `position` names; what was under way then begins anew.
-    pub(super) fn prefix(&self, records: &dyn Records, number: u32, position: Position) -> Result<Self, HistoryError> {
-        let checkpoint = self.checkpoints.iter().find(|checkpoint| checkpoint.number == number);
-        let what = || format!("it names checkpoint {number}, which is not there");
-        let misfit = || HistoryError::Misfit { at: position, what: what() };
-        let mut then = Self::fold(records, &self.run, Some(checkpoint.ok_or_else(misfit)?.position), |_, _| {})?;
+    /// How the run stood at a checkpoint, with what was under way then to begin anew.
+    pub(crate) fn at_checkpoint(records: &dyn Records, run: &RunId, number: u32) -> Result<Self, HistoryError> {
+        let mut kept = fold::targets(records, run)?;
+        kept.insert(number);
+        let fold = Fold::along(records, run, None, Some(&kept), |_, _| {})?.ok_or(HistoryError::NoStart)?;
+        let mut then = fold.stood_at(number).ok_or_else(|| HistoryError::Misfit {
+            at: Position(0),
+            what: format!("checkpoint {number} is not there"),
+        })?;
         then.begin_anew();
         Ok(then)
     }
@@ -44,31 +48,30 @@ impl History {
         self.steps.extend(steps);
     }
 
-    /// The run as it stands after it went back to how it stood `then`, for `task`.
-    pub(super) fn go_back(self, mut then: Self, task: Option<TaskId>, validate: Option<Name>) -> Self {
-        then.state = self.state;
-        then.plugins = self.plugins;
-        then.last = self.last;
-        then.active = self.active;
-        then.budget = self.budget;
-        then.used = self.used;
-        then.incidents = self.incidents;
-        then.applied = self.applied;
-        then.next_checkpoint = self.next_checkpoint;
-        then.dropped = self.dropped;
-        then.gone = self.gone;
-        for (id, now) in self.tasks {
-            let known = match then.tasks.get_mut(&id) {
+    /// Goes back to how the run stood `then`, for `task`.
+    pub(super) fn go_back(&mut self, mut then: Self, task: Option<TaskId>, validate: Option<Name>) {
+        then.begin_anew();
+        let now = std::mem::replace(self, then);
+        self.state = now.state;
+        self.plugins = now.plugins;
+        self.last = now.last;
+        self.active = now.active;
+        self.budget = now.budget;
+        self.used = now.used;
+        self.incidents = now.incidents;
+        self.applied = now.applied;
+        self.next_checkpoint = now.next_checkpoint;
+        self.went_back = now.went_back.saturating_add(1);
+        self.gone = now.gone;
+        for (id, now) in now.tasks {
+            let known = match self.tasks.get_mut(&id) {
                 Some(known) => known,
-                None => then.gone.entry(id.clone()).or_insert_with(|| TaskHistory::of(now.agent.clone())),
+                None => self.gone.entry(id.clone()).or_insert_with(|| TaskHistory::of(now.agent.clone())),
             };
             known.count_on(&now);
             if task.as_ref() == Some(&id) {
-                known.past = now.past;
-                known.tries = now.tries;
                 known.validator.clone_from(&validate);
             }
         }
-        then
     }
 }

@@ -122,6 +122,7 @@ impl TaskHistory {
                 // A person has seen to it: what failed before counts no more.
                 self.settle();
                 self.tries = 0;
+                self.past = Vec::new();
                 self.excused = true;
             }
             // It goes on in the middle of its try.
@@ -151,7 +152,6 @@ impl TaskHistory {
             TaskState::Failing => {}
             _ => {
                 self.settle();
-                self.past = Vec::new();
                 self.handed = None;
             }
         }
@@ -175,6 +175,12 @@ impl TaskHistory {
         self.attempts = now.attempts;
         self.usage = now.usage;
         self.problem.clone_from(&now.problem);
+        if !self.state.is_final() {
+            // Going back is no way to have more tries.
+            self.tries = now.tries;
+            self.past.clone_from(&now.past);
+            self.excused = now.excused;
+        }
     }
 
     /// What is under way stays with the run that this one is copied from.

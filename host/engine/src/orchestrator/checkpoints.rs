@@ -54,6 +54,10 @@ impl Checkpoints {
 impl Dispatcher {
     /// Makes a checkpoint of the current version. By interval only where something was committed since the last one.
     pub(super) fn checkpoint(&mut self, reason: CheckpointReason) -> Result<(), Halt> {
+        if self.goes_back() {
+            // What is committed now is gone back behind in a moment, and the checkpoint that matters may not be pushed out by it.
+            return Ok(());
+        }
         let (number, newest) = (self.checkpoints.next, self.checkpoints.newest());
         let shared = self.shared.clone();
         let made = shared.head.record(|version| {
@@ -71,6 +75,9 @@ impl Dispatcher {
     /// Collects what no version that matters has: the one that the run began with, the current one, those of kept checkpoints,
     /// and those that open attempts work on. Where that leaves more than the checkpoints may take, older ones go.
     pub(super) async fn collect(&mut self, base: Digest) -> Result<(), Halt> {
+        if self.goes_back() {
+            return Ok(());
+        }
         // No commit is under way while this is held, so everything in the store is named by a version or is rubbish.
         let shared = self.shared.clone();
         let turn = shared.head.turn().await;

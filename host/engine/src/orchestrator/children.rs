@@ -6,6 +6,7 @@ use longhaul_core::children::{ChildStatus, Outbox};
 use longhaul_core::id::TaskId;
 use longhaul_core::state::{TaskEvent, TaskState};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 impl Dispatcher {
     /// Takes in what attempts have published.
@@ -21,16 +22,30 @@ impl Dispatcher {
         for child in outbox.spawned {
             // An earlier attempt at the parent may have asked for it, and the parent may be over by now.
             let parent = child.task.parent().and_then(|parent| self.book.state(&parent));
-            if self.book.state(&child.task).is_some() || parent.is_none_or(TaskState::is_final) {
+            if self.book.state(&child.task).is_some() {
+                continue;
+            }
+            if parent.is_none_or(TaskState::is_final) {
+                self.shared.board.forget(std::iter::once(&child.task));
+                continue;
+            }
+            if !child.needs.iter().all(|need| self.book.state(need).is_some()) {
+                // What it needs never came to be, so it never will either.
+                self.shared.board.update(&child.task, ChildStatus::Cancelled);
                 continue;
             }
             for change in self.book.spawn(child)? {
                 self.note(change, None)?;
             }
         }
-        for child in outbox.cancelled {
-            if self.book.state(&child).is_some_and(|state| !state.is_final()) {
-                self.apply(&child, TaskEvent::Cancel, None)?;
+        self.cancel_children(&outbox.cancelled)
+    }
+
+    /// Cancels what is not wanted any more, as far as it is open.
+    pub(super) fn cancel_children(&mut self, children: &[TaskId]) -> Result<(), Halt> {
+        for child in children {
+            if self.book.state(child).is_some_and(|state| !state.is_final()) {
+                self.apply(child, TaskEvent::Cancel, None)?;
             }
         }
         Ok(())
@@ -42,7 +57,7 @@ impl Dispatcher {
             TaskState::Pending => ChildStatus::Pending,
             // What is escalated goes on when somebody has seen to it.
             TaskState::Running | TaskState::Waiting | TaskState::Failing | TaskState::Escalated => ChildStatus::Running,
-            TaskState::Completed => ChildStatus::Completed(output.unwrap_or_else(|| json!({}))),
+            TaskState::Completed => ChildStatus::Completed(Arc::new(output.unwrap_or_else(|| json!({})))),
             TaskState::Skipped => ChildStatus::Skipped,
             TaskState::Cancelled => ChildStatus::Cancelled,
             TaskState::Failed => ChildStatus::Failed(self.book.facts(task)?.problem()),

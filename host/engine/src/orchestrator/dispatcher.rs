@@ -59,6 +59,8 @@ pub(crate) struct Dispatcher {
     /// Whether old content has to be collected before anything begins.
     pub(super) is_full: bool,
     pub(super) incidents: u64,
+    /// How often the run went back.
+    pub(super) went_back: u32,
     pub(super) changes: BTreeMap<StagePath, ChangeKind>,
 }
 
@@ -82,6 +84,7 @@ impl Dispatcher {
             ending: None,
             is_full: false,
             incidents: 0,
+            went_back: 0,
             changes: BTreeMap::new(),
         }
     }
@@ -271,6 +274,7 @@ impl Dispatcher {
             allowed: spec.map_or(0, |spec| spec.attempts),
             checkpoint: self.shared.head.version(),
             older: self.checkpoints.newest_first(),
+            went_back: self.went_back,
             remedies: Remedies::of(task, spec),
         })
     }

@@ -15,6 +15,11 @@ use longhaul_core::state::TaskState;
 use std::collections::HashMap;
 
 impl Dispatcher {
+    /// Whether the run is about to go back.
+    pub(super) fn goes_back(&self) -> bool {
+        matches!(self.ending, Some(Ending::GoBack(..)))
+    }
+
     /// Goes back where a strategy decided so; tells whether it did. Comes after [`Dispatcher::work`].
     pub(crate) async fn go_back(&mut self) -> Result<bool, Halt> {
         let Some(Ending::GoBack(task, way)) = &self.ending else { return Ok(false) };

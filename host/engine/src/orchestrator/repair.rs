@@ -212,7 +212,7 @@ impl Dispatcher {
     /// What a task puts out that was done as pieces: `{"parts": […]}`.
     pub(super) fn output_of_parts(&self, task: &TaskId) -> Value {
         let parts = self.parts(task).into_iter().map(|part| match self.shared.board.status(&part) {
-            Some(ChildStatus::Completed(output)) => output,
+            Some(ChildStatus::Completed(output)) => Value::clone(&output),
             _ => Value::Null,
         });
         json!({ "parts": parts.collect::<Vec<_>>() })

@@ -11,6 +11,7 @@ use crate::history::{Decided, History, Output, Step as HistoryStep, TaskHistory}
 use crate::recovery::Verdict;
 use crate::transcript::Script;
 use longhaul_core::attempt::Outcome;
+use longhaul_core::children::Outbox;
 use longhaul_core::entry::CheckpointReason;
 use longhaul_core::id::TaskId;
 use longhaul_core::incident::Decision;
@@ -22,20 +23,25 @@ use std::time::Duration;
 impl Dispatcher {
     /// Brings everything to where the record says the run was, and lets it go on.
     pub(crate) fn restore(&mut self, history: &History) -> Result<(), Halt> {
+        let mut not_wanted = Vec::new();
         for step in &history.steps {
             match step {
                 HistoryStep::Changed(task, to) => self.repeat(task, *to)?,
                 HistoryStep::Published(outbox) => {
                     self.shared.board.enter(outbox);
-                    self.published(outbox.clone())?;
+                    // Which of them had ended by then is said by the record.
+                    not_wanted.extend(outbox.cancelled.iter().cloned());
+                    self.published(Outbox { spawned: outbox.spawned.clone(), cancelled: Vec::new() })?;
                 }
             }
         }
         self.incidents = history.incidents;
+        self.went_back = history.went_back;
         self.changes.clone_from(&history.changes);
         self.checkpoints.restore(history);
         self.restore_reuse(&history.reusable);
         let open = self.book.settle()?;
+        self.cancel_children(&not_wanted)?;
         // What has its agent takes its slot first; what was about to begin finds one among what is left.
         let (begun, others): (Vec<_>, Vec<_>) =
             open.into_iter().partition(|(_, known)| known.state != TaskState::Running || known.base.is_some());
@@ -99,6 +105,10 @@ impl Dispatcher {
 
     /// Goes on with a task that had not ended.
     fn carry_on(&mut self, task: &TaskId, known: TaskHistory) -> Result<(), Halt> {
+        if self.book.state(task).is_some_and(|state| state.is_final() && state != TaskState::Escalated) {
+            // It was not wanted any more.
+            return Ok(());
+        }
         let script = known.began.map(|(after, number)| Script { after, number });
         if known.is_foreign {
             return self.begin_anew(task);

@@ -13,6 +13,9 @@ use std::time::Duration;
 /// dishonest one.
 pub(crate) const MAX_TRIES: u32 = 100;
 
+/// How often one run can go back to an older checkpoint, whatever strategies say: each time, work of several tasks is done again.
+pub(crate) const MAX_WAYS_BACK: u32 = 50;
+
 /// The longest wait before a try. The run's wall time bounds it too; this keeps the arithmetic of timers sound.
 const MAX_WAIT: Duration = Duration::from_secs(30 * 86_400);
 
@@ -35,6 +38,8 @@ pub(crate) struct Case {
     pub(crate) overdue: Option<Duration>,
     /// The current version, which a rollback goes back to that names no checkpoint.
     pub(crate) checkpoint: Digest,
+    /// How often the run went back.
+    pub(crate) went_back: u32,
     /// The checkpoints before it that are kept, newest first: their numbers and versions.
     pub(crate) older: Vec<(u32, Digest)>,
     /// What the workflow says can be done beside trying again.
@@ -173,6 +178,9 @@ impl Case {
                     let to: String = to.chars().take(80).collect();
                     return Err(format!("there is no checkpoint `{to}`"));
                 };
+                if self.went_back >= MAX_WAYS_BACK {
+                    return Err(format!("the run went back {MAX_WAYS_BACK} times, and no run goes back more often"));
+                }
                 let validator = validate.as_ref().map(known).transpose()?;
                 Ok(Verdict::GoBack(GoBack { number: *number, version: *version, validator }))
             }

@@ -27,7 +27,7 @@ async fn wait_for(job: &Job, children: &[TaskId]) -> Result<Vec<ChildStatus>, Pr
 
 fn output(status: &ChildStatus) -> Value {
     match status {
-        ChildStatus::Completed(output) => output.clone(),
+        ChildStatus::Completed(output) => Value::clone(output),
         other => panic!("{other:?}"),
     }
 }
@@ -224,7 +224,7 @@ async fn requests_that_make_no_sense_are_refused_in_words() {
         Ok(json!({}))
     });
     let report = world.run(HEAD, "  plan: {}\n  z: {agent: hand}").await.unwrap();
-    assert_eq!((report.status, report.tasks.len()), (RunState::Completed, 2), "{}", world.story());
+    assert_eq!((report.status, report.tasks.len()), (RunState::Completed, 3), "{}", world.story());
 }
 
 #[tokio::test(start_paused = true)]
@@ -281,4 +281,41 @@ async fn ten_children_hold_no_more_slots_than_there_are() {
     // The parent waits and holds none.
     assert_eq!(most.load(std::sync::atomic::Ordering::SeqCst), 2);
     assert!(report.time < Duration::from_secs(5 * 60 + 10), "{:?}", report.time);
+}
+
+/// A boss that changes its mind about children that are not there yet, and about one that has ended by then.
+fn fickle() -> World {
+    strict()
+        .agent("hand", |job| async move {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            write(&job, job.task.attempt.task.as_str(), "done");
+            Ok(json!({}))
+        })
+        .agent("boss", |job| async move {
+            let quick = spawn(&job, "quick", json!({}), &[])?;
+            let gone = spawn(&job, "gone", json!({}), &[])?;
+            let after = spawn(&job, "after", json!({}), &["gone"])?;
+            let behind = spawn(&job, "behind", json!({}), &["after"])?;
+            job.children.cancel(gone.as_str()).unwrap();
+            act(&job, "cancels").ok();
+            let all = wait_for(&job, &[gone, after, behind]).await?;
+            assert_eq!(all, [ChildStatus::Cancelled, ChildStatus::Cancelled, ChildStatus::Cancelled]);
+            // It ends at the very moment at which it is not wanted any more.
+            crate::world::wait(&job, Duration::from_secs(60)).await?;
+            job.children.cancel(quick.as_str()).unwrap();
+            act(&job, "cancels").ok();
+            wait_for(&job, &[quick]).await?;
+            Ok(json!({}))
+        })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_agent_changes_its_mind_and_that_is_cut_off_anywhere_comes_to_an_end() {
+    cut_anywhere(fickle, HEAD, "  plan: {}\n  z: { needs: plan, agent: hand }", |world, report, case| {
+        assert_eq!(report.status, RunState::Completed, "{case}: {}\n{}", report.reason, world.story());
+        let states = ["plan.gone", "plan.after", "plan.behind"].map(|task| state(report, task));
+        assert_eq!(states, [TaskState::Cancelled; 3], "{case}");
+        assert!(state(report, "plan.quick").is_final(), "{case}");
+    })
+    .await;
 }

@@ -121,3 +121,58 @@ async fn what_is_no_checkpoint_cannot_be_gone_back_to() {
     assert_eq!(report.status, RunState::Failed);
     assert_eq!(world.decisions()[1].2.as_deref(), Some("there is no checkpoint `5eed`"));
 }
+
+/// Tasks in a row, each of which fails until it was gone back for as often as its strategy does.
+fn stubborn(times: usize) -> World {
+    World::new()
+        .strategy("unsure", |_| Ok(None))
+        .strategy("s", move |situation| {
+            let back = || Some(Decision::Rollback { to: after_first(situation), validate: None });
+            let skip = || Some(Decision::Skip { reason: "enough".into() });
+            Ok(if situation.history.len() < times { back() } else { skip() })
+        })
+        .agent("hand", |_| async { Ok(json!({})) })
+        .agent("a", |job| async move {
+            let task = job.task.attempt.task.to_string();
+            write(&job, &task, &format!("by {}", job.task.attempt.number));
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            if task.starts_with("bad") { Err(problem(IncidentClass::Validation)) } else { Ok(json!({})) }
+        })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_goes_back_often_is_read_in_one_go_all_the_same() {
+    let tasks: Vec<String> = (0..14)
+        .map(|n| {
+            format!(
+                "  ok{n}: {{ needs: [{}] }}\n  bad{n}: {{ needs: ok{n} }}",
+                if n == 0 { String::new() } else { format!("bad{}", n - 1) }
+            )
+        })
+        .collect();
+    let world = stubborn(1);
+    let report = world.run(HEAD, &tasks.join("\n")).await.unwrap();
+    assert_eq!(report.status, RunState::Completed, "{}", report.reason);
+    let went_back =
+        world.journal.records().iter().filter(|record| matches!(record.entry, Entry::RolledBack { .. })).count();
+    // The first of them has nothing older to go back to than the version that is the current one.
+    assert_eq!(went_back, 13);
+    // Folded once for each way back before, this would take 2 to the power of 14 times as long, and here that is minutes.
+    let reads = world.journal.reads();
+    longhaul_engine::History::read(world.journal.as_ref(), &report.run).unwrap();
+    let pages = world.journal.records().len() as u64 / 3 + 2;
+    assert!(world.journal.reads() - reads <= 3 * pages, "{} reads for {pages} pages", world.journal.reads() - reads);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_tasks_that_go_back_do_not_give_each_other_new_tries() {
+    let world = stubborn(2);
+    let report = world
+        .run(HEAD, "  first: {}\n  bad1: { needs: first }\n  bad2: { needs: first }\n  z: { needs: [bad1, bad2] }")
+        .await
+        .unwrap();
+    assert_eq!(report.status, RunState::Completed, "{}", report.reason);
+    let went_back =
+        world.journal.records().iter().filter(|record| matches!(record.entry, Entry::RolledBack { .. })).count();
+    assert!(went_back <= 4, "{went_back} times\n{}", world.story());
+}

@@ -23,6 +23,7 @@ use longhaul_engine::ports::{
 use longhaul_engine::{Engine, EngineError, History, Places, ResumeOptions, RunOptions, RunReport};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -465,6 +466,7 @@ impl Plugins for FakePlugins {
 /// A journal whose disk can fill up.
 #[derive(Default)]
 pub(crate) struct FakeJournal {
+    reads: AtomicU64,
     inner: Mutex<Inner>,
 }
 
@@ -483,6 +485,11 @@ impl FakeJournal {
         self.inner.lock().unwrap().records.clone()
     }
 
+    /// How many pages were read.
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn durable(&self) -> usize {
         self.inner.lock().unwrap().durable
     }
@@ -494,7 +501,7 @@ impl FakeJournal {
 
     fn of(records: Vec<Record>) -> Self {
         let durable = records.len();
-        Self { inner: Mutex::new(Inner { records, durable, ..Inner::default() }) }
+        Self { inner: Mutex::new(Inner { records, durable, ..Inner::default() }), ..Self::default() }
     }
 
     pub(crate) fn limit(&self, room: usize) {
@@ -518,6 +525,7 @@ impl Inner {
 
 impl Records for FakeJournal {
     fn read(&self, _: &RunId, query: &Query) -> Result<Vec<(Position, Record)>, JournalError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
         /// Few, so that reading goes on over several pages.
         const PAGE: usize = 3;
         let inner = self.inner.lock().unwrap();
