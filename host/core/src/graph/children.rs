@@ -59,6 +59,17 @@ impl Graph {
                 self.settle(index, &mut changes);
             }
         }
+        // What is needed is not done before its own children are.
+        let mut above = self.nodes[index].needs.clone();
+        while let Some(need) = above.pop() {
+            for child in self.nodes[need].children.clone() {
+                if !self.nodes[child].state.is_final() {
+                    self.nodes[child].heirs.push(index);
+                    self.nodes[index].unmet += 1;
+                }
+                above.push(child);
+            }
+        }
         self.enqueue(index);
         Ok(changes)
     }

@@ -115,7 +115,9 @@ impl Dispatcher {
                 let name = self.book.facts(task)?.name.clone();
                 let spec = workflow.tasks.get(&name).and_then(|spec| spec.compensate.as_ref());
                 let Some(spec) = spec else { return Ok(Err("the workflow does not say how".to_owned())) };
-                let scope = self.outputs.scope(self.book.facts(task)?.item());
+                // What a child did is taken back with what its parent knows.
+                let root = TaskId::new(task.root()).map_err(|error| Halt::Defect(error.to_string()))?;
+                let scope = self.outputs.scope(self.book.facts(&root)?.item());
                 let evaluated = spec.with.evaluate(&scope).and_then(|with| Ok((with, self.input_of(task)?)));
                 match evaluated {
                     Err(error) => Err(format!("what compensates it cannot be worked out: {error}")),
@@ -222,6 +224,9 @@ impl Dispatcher {
     fn input_of(&mut self, task: &TaskId) -> Result<Value, EvaluationError> {
         let workflow = self.workflow.clone();
         let Ok(facts) = self.book.facts(task) else { return Ok(json!({})) };
+        if let Some(input) = facts.child_input() {
+            return Ok(input);
+        }
         let scope = self.outputs.scope(facts.item());
         workflow.tasks.get(&facts.name).map_or(Ok(json!({})), |spec| spec.with.evaluate(&scope))
     }

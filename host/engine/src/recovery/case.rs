@@ -56,12 +56,13 @@ pub(crate) struct Remedies {
 }
 
 impl Remedies {
-    /// Those of a task; children are not the workflow's own, which says nothing of them.
+    /// Those of a task. What a child did is taken back as what its parent did is; how it could be split is not known, and what
+    /// the host asks for itself to carry out a remedy has none.
     pub(crate) fn of(task: &TaskId, spec: Option<&TaskSpec>) -> Self {
-        let spec = spec.filter(|_| task.parent().is_none());
+        let of_host = task.as_str().contains("._");
         Self {
-            compensate: spec.is_some_and(|spec| spec.compensate.is_some()),
-            split: spec.is_some_and(|spec| spec.split.is_some()),
+            compensate: !of_host && spec.is_some_and(|spec| spec.compensate.is_some()),
+            split: task.parent().is_none() && spec.is_some_and(|spec| spec.split.is_some()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Compensation and splitting: what strategies can have done beside another try, carried out by tasks of their own.
 
 use crate::world::{World, act, cut_anywhere, problem, read, row, state, write};
+use longhaul_core::attempt::Wait;
 use longhaul_core::incident::{Decision, IncidentClass, Situation};
 use longhaul_core::state::{RunState, TaskState};
 use longhaul_engine::RunReport;
@@ -168,4 +169,36 @@ async fn a_remedy_that_does_not_help_takes_a_person() {
         assert_eq!((report.status, state(&report, "big")), (RunState::Escalated, TaskState::Escalated));
         assert!(report.reason.contains(says), "{}", report.reason);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_child_did_is_taken_back_as_what_its_parent_did() {
+    let world = World::new()
+        .strategy("unsure", |_| Ok(None))
+        .strategy("s", |situation| {
+            let is_child = situation.incident.attempt.task.as_str() == "x[0].first";
+            Ok((is_child && !compensated(situation)).then_some(Decision::Compensate))
+        })
+        .agent("plan", |_| async { Ok(json!({})) })
+        .agent("undo", |job| async move {
+            write(&job, "undone", &format!("{} {}", job.task.input["failed"]["task"], job.task.input["n"]));
+            Ok(json!({}))
+        })
+        .agent("hand", |_| async { Err(problem(IncidentClass::Validation)) })
+        .agent("a", |job| async move {
+            let first = crate::world::spawn(&job, "first", json!({ "n": 5 }), &[])?;
+            job.children.publish().await.map_err(|_| problem(IncidentClass::Fatal))?;
+            let has_ended = job.children.status(first.as_str()).unwrap().has_ended();
+            if job.recorder.replayed().is_none() && !has_ended {
+                return Err(crate::world::suspended(&Wait { until: None, children: vec![first] }));
+            }
+            act(&job, "waits").ok();
+            Ok(json!({}))
+        });
+    let head = HEAD.replace("plan: { plugin: plan } }", "plan: { plugin: plan }, hand: { plugin: hand } }");
+    let task = TASKS.lines().next().unwrap().replace(", 2", "");
+    let report = world.run(&head, &task).await.unwrap();
+    assert_eq!(report.status, RunState::Completed, "{}\n{}", report.reason, world.story());
+    assert_eq!(state(&report, "x[0].first"), TaskState::Failed);
+    assert_eq!(world.files.version(report.version)["undone"], "\"x[0].first\" 1");
 }

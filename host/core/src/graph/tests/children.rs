@@ -36,6 +36,21 @@ fn those_who_need_a_task_wait_for_its_children_too() {
 }
 
 #[test]
+fn a_child_that_is_asked_for_late_waits_for_the_children_of_what_it_needs() {
+    let mut graph = Graph::build([task("plan", &[])]).unwrap();
+    started(&mut graph, "plan");
+    graph.spawn(&child("plan.a", &[])).unwrap();
+    started(&mut graph, "plan.a");
+    graph.spawn(&child("plan.a.deep", &[])).unwrap();
+    graph.apply(&id("plan.a"), TaskEvent::Complete).unwrap();
+    graph.spawn(&child("plan.b", &["plan.a"])).unwrap();
+    assert_eq!(take(&mut graph).unwrap(), "plan.a.deep");
+    assert_eq!(take(&mut graph), None);
+    complete(&mut graph, "plan.a.deep");
+    assert_eq!(take(&mut graph).unwrap(), "plan.b");
+}
+
+#[test]
 fn those_who_need_a_for_each_wait_for_the_children_of_its_elements() {
     let mut graph = Graph::build([each("change", &[]), task("test", &["change"])]).unwrap();
     graph.next(|_| true).unwrap();
