@@ -143,6 +143,12 @@ impl TaskId {
         self.0.split('.').next().unwrap_or(&self.0)
     }
 
+    /// Whether the host itself asked for this task, to repair its parent, or one asked for it that the host asked for.
+    pub fn is_repair(&self) -> bool {
+        // No agent can ask for a child of such a name.
+        self.0.contains("._")
+    }
+
     /// By what tasks are listed: by name, then by index, and what another task asked for behind that.
     pub fn listed(&self) -> (&str, Option<usize>, &str) {
         let root = self.root();
@@ -242,6 +248,9 @@ mod tests {
         assert_eq!(child.as_str(), "change[3].tests");
         assert_eq!((child.name(), child.index(), child.parent()), ("change", None, Some(element)));
         assert_eq!((child.whole(), child.root()), (child.clone(), "change[3]"));
+        let repairs = ["a._undo-1", "a[2]._part-1-0.tests"].map(|id| TaskId::new(id).unwrap().is_repair());
+        let others = ["_a", "a_b[2].tests_"].map(|id| TaskId::new(id).unwrap().is_repair());
+        assert_eq!((repairs, others), ([true; 2], [false; 2]));
         let mut listed = ["b", "change[10]", "change[3].tests", "change", "change[3]", "change.x"]
             .map(|id| TaskId::new(id).unwrap());
         listed.sort_by(|one, other| one.listed().cmp(&other.listed()));

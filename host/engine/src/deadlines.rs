@@ -26,10 +26,9 @@ impl Deadlines {
         Self { spans: spans.collect(), reached: watch::Sender::new(before) }
     }
 
-    /// The deadline of a task, where it has passed.
-    pub(crate) fn passed(&self, task: &Name) -> Option<Duration> {
-        let reached = *self.reached.borrow();
-        self.spans.get(task).copied().filter(|span| *span <= reached)
+    /// Whether a deadline of `span` has passed.
+    pub(crate) fn has_passed(&self, span: Duration) -> bool {
+        span <= *self.reached.borrow()
     }
 
     /// The deadline that passes next, and how long that is after the last one, or after the beginning of this process.
@@ -47,7 +46,7 @@ impl Deadlines {
 
     /// The tasks whose deadline has passed.
     pub(crate) fn missed(&self) -> Vec<Name> {
-        self.spans.keys().filter(|name| self.passed(name).is_some()).cloned().collect()
+        self.spans.iter().filter(|(_, span)| self.has_passed(**span)).map(|(name, _)| name.clone()).collect()
     }
 
     /// Resolves when a deadline of `span` has passed; never where there is none.
@@ -59,6 +58,11 @@ impl Deadlines {
             std::future::pending().await
         }
     }
+}
+
+/// Whether this went wrong because a deadline had passed. What a guest tells goes to `detail`, so none can pretend it.
+pub(crate) fn is_missed(problem: &Problem) -> bool {
+    problem.class == IncidentClass::Timeout && problem.evidence["limit"] == "deadline"
 }
 
 /// What went wrong with a task that was not done by its deadline.

@@ -21,7 +21,7 @@ use longhaul_core::effect::{Begun, Call, EffectClass, PastEffects};
 use longhaul_core::entry::{Entry, Position, Record};
 use longhaul_core::grant::Capability;
 use longhaul_core::id::{AttemptId, TaskId};
-use longhaul_core::incident::Problem;
+use longhaul_core::incident::{IncidentClass, Problem};
 use longhaul_core::units::Timestamp;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -170,6 +170,16 @@ impl Transcript {
     /// Whether the try has come to where its record ends.
     pub(crate) fn is_live(&self) -> bool {
         matches!(self.next(&mut self.lock()), Ok(None))
+    }
+
+    /// Whether the guest may be ended because it takes too long: nothing of what it did is still to be done again, or the record says
+    /// that it was ended so.
+    pub(crate) fn may_time_out(&self) -> bool {
+        let timed_out = |record: &Record| match &record.entry {
+            Entry::AttemptEnded { result: Err(problem), .. } => problem.class == IncidentClass::Timeout,
+            _ => false,
+        };
+        self.next(&mut self.lock()).is_ok_and(|next| next.is_none_or(timed_out))
     }
 
     /// From now on no guest begins anything; an effect that is under way may still come to its outcome. Comes back when

@@ -75,7 +75,7 @@ impl Watch {
         while looks < LOOKS {
             self.shared.ports.time.sleep(silence / LOOKS).await;
             let now = self.transcript.signs().count;
-            looks = if now == signs { looks + 1 } else { 0 };
+            looks = if now == signs && self.transcript.may_time_out() { looks + 1 } else { 0 };
             signs = now;
         }
         let signs = self.transcript.signs();

@@ -1,6 +1,7 @@
 //! What the record says of one task: a fold over its entries.
 
 use super::Reusable;
+use crate::deadlines::is_missed;
 use crate::room::{MAX_KEPT, weight};
 use longhaul_core::attempt::{Outcome, Usage, Wait};
 use longhaul_core::digest::Digest;
@@ -43,6 +44,8 @@ pub(crate) struct TaskHistory {
     pub(crate) validator: Option<Name>,
     /// Whether a person let it be tried after its deadline.
     pub(crate) excused: bool,
+    /// Whether that person saw that it had missed it, which speaks for all tasks of its name.
+    is_told: bool,
     /// What it put out, where it has completed.
     pub(crate) output: Option<Output>,
     pub(crate) problem: Option<Problem>,
@@ -97,6 +100,7 @@ impl TaskHistory {
             handed: None,
             validator: None,
             excused: false,
+            is_told: false,
             output: None,
             problem: None,
             ended: None,
@@ -124,6 +128,7 @@ impl TaskHistory {
                 self.tries = 0;
                 self.past = Vec::new();
                 self.excused = true;
+                self.is_told |= self.has_missed();
             }
             // It goes on in the middle of its try.
             TaskState::Running if self.wait.is_some() => self.wait = None,
@@ -181,6 +186,16 @@ impl TaskHistory {
             self.past.clone_from(&now.past);
             self.excused = now.excused;
         }
+        self.is_told |= now.is_told;
+    }
+
+    /// Whether no task of its name has a deadline any more, once the run goes on.
+    pub(crate) fn excuses_all(&self) -> bool {
+        self.is_told || self.state == TaskState::Escalated && self.has_missed()
+    }
+
+    fn has_missed(&self) -> bool {
+        self.problem.as_ref().is_some_and(is_missed)
     }
 
     /// What is under way stays with the run that this one is copied from.

@@ -145,6 +145,7 @@ impl Dispatcher {
         if let Ok(Ready::Work(work)) = &mut ready {
             let name = self.book.facts(task)?.name.clone();
             work.key = self.work_key(work, &name, spec);
+            work.deadline = self.deadline_of(task)?;
             work.is_read = task.parent().is_some() || self.outputs.is_read(&name);
         }
         Ok(ready)
@@ -179,9 +180,8 @@ impl Facts {
             state: self.handed.clone(),
             permissions: spec.permissions.clone(),
             limits: spec.limits.clone(),
-            deadline: spec.deadline.filter(|_| !self.excused),
-            // A child judges nobody: what that is for is written in the workflow.
-            verify: spec.verify && task.parent().is_none(),
+            deadline: None,
+            verify: judges(task, spec),
             validator: self.validator.clone(),
             began: self.began,
             is_read: false,
@@ -189,4 +189,9 @@ impl Facts {
             is_again: false,
         }
     }
+}
+
+/// Whether a task judges the work of others. A child judges nobody: what that is for is written in the workflow.
+pub(super) fn judges(task: &TaskId, spec: &TaskSpec) -> bool {
+    spec.verify && task.parent().is_none()
 }

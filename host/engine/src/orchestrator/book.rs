@@ -17,7 +17,7 @@ use longhaul_core::id::{Name, TaskId};
 use longhaul_core::state::{TaskEvent, TaskState};
 use longhaul_core::workflow::model::Workflow;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// All tasks of a run.
@@ -31,6 +31,8 @@ pub(crate) struct Book {
     /// Tasks that the record knows and the graph does not: elements that were planned of a task that had not become them yet,
     /// and what the run went back behind. Where they come to be, they count on.
     to_come: HashMap<TaskId, TaskHistory>,
+    /// Names of tasks that a person let go on after their deadline.
+    excused: BTreeSet<Name>,
 }
 
 impl Book {
@@ -58,7 +60,11 @@ impl Book {
         gone: HashMap<TaskId, TaskHistory>,
     ) -> Result<Self, Halt> {
         let facts = HashMap::with_capacity(workflow.tasks.len());
-        let mut book = Self { ledger, graph, facts, known, to_come: gone };
+        let all = known.iter().flatten().chain(&gone);
+        let excused =
+            all.filter(|(_, history)| history.excuses_all()).filter_map(|(task, _)| Name::new(task.name()).ok());
+        let excused = excused.collect();
+        let mut book = Self { ledger, graph, facts, known, to_come: gone, excused };
         for (name, spec) in &workflow.tasks {
             book.enter(TaskId::single(name), name, &spec.agents, None)?;
         }
@@ -169,6 +175,14 @@ impl Book {
     /// What is known of a task.
     pub(super) fn facts(&mut self, task: &TaskId) -> Result<&mut Facts, Halt> {
         self.facts.get_mut(task).ok_or_else(|| Halt::Defect(format!("nothing is known of the task `{task}`")))
+    }
+
+    /// Whether a person let a task be tried after its deadline: it, one that it comes from, or others of its name.
+    pub(super) fn is_excused(&self, task: &TaskId) -> bool {
+        let of = |task: &TaskId| self.facts.get(task).is_some_and(|facts| facts.excused);
+        let name = self.facts.get(task).map(|facts| &facts.name);
+        let is_any = name.is_some_and(|name| self.excused.contains(name));
+        is_any || std::iter::successors(Some(task.clone()), TaskId::parent).any(|task| of(&task))
     }
 
     /// The versions that attempts work on which were suspended or cut short.

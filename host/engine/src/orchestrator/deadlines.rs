@@ -52,24 +52,21 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// The deadline of a task that was not done by then; none where a person let it be tried all the same.
-    pub(super) fn is_overdue(&mut self, task: &TaskId) -> Result<Option<Duration>, Halt> {
-        let facts = self.book.facts(task)?;
-        Ok(if facts.excused { None } else { self.shared.deadlines.passed(&facts.name) })
+    /// When a task has to be done; none where a person let it be tried after that, and where it repairs another one.
+    pub(super) fn deadline_of(&mut self, task: &TaskId) -> Result<Option<Duration>, Halt> {
+        let name = &self.book.facts(task)?.name;
+        let deadline = self.workflow.tasks.get(name).and_then(|spec| spec.deadline);
+        Ok(deadline.filter(|_| !task.is_repair() && !self.book.is_excused(task)))
     }
 
-    /// Whether a task has to be done by some time.
-    pub(super) fn has_deadline(&mut self, task: &TaskId) -> Result<bool, Halt> {
-        let facts = self.book.facts(task)?;
-        let spec = self.workflow.tasks.get(&facts.name);
-        Ok(!facts.excused && spec.is_some_and(|spec| spec.deadline.is_some()))
+    /// The deadline of a task that was not done by then.
+    pub(super) fn is_overdue(&mut self, task: &TaskId) -> Result<Option<Duration>, Halt> {
+        Ok(self.deadline_of(task)?.filter(|span| self.shared.deadlines.has_passed(*span)))
     }
 
     /// Waits for `wait`, or until the task's deadline passes where that is sooner.
     pub(super) fn rest(&mut self, task: &TaskId, wait: Duration) -> Result<BoxFuture<'static, ()>, Halt> {
-        let facts = self.book.facts(task)?;
-        let spec = self.workflow.tasks.get(&facts.name).filter(|_| !facts.excused);
-        let (shared, deadline) = (self.shared.clone(), spec.and_then(|spec| spec.deadline));
+        let (shared, deadline) = (self.shared.clone(), self.deadline_of(task)?);
         Ok(Box::pin(async move {
             tokio::select! {
                 () = shared.ports.time.sleep(wait) => {}

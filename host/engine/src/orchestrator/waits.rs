@@ -67,7 +67,7 @@ impl Dispatcher {
     fn timer(&mut self, task: &TaskId, until: Option<Timestamp>) -> Result<Option<BoxFuture<'static, ()>>, Halt> {
         let span = match until {
             Some(until) => until.since(self.shared.ports.time.now()),
-            None if self.has_deadline(task)? => Duration::MAX,
+            None if self.deadline_of(task)?.is_some() => Duration::MAX,
             None => return Ok(None),
         };
         self.rest(task, span).map(Some)

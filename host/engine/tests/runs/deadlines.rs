@@ -1,6 +1,6 @@
 //! Attempts that do nothing any more, and tasks that are not done in time.
 
-use crate::world::{World, act, problem, row, state, wait, write};
+use crate::world::{World, act, problem, row, spawn, state, wait, write};
 use longhaul_core::attempt::Job;
 use longhaul_core::entry::Entry;
 use longhaul_core::incident::{Decision, IncidentClass, Problem};
@@ -8,6 +8,8 @@ use longhaul_core::state::{RunState, TaskState};
 use longhaul_engine::RunReport;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -179,6 +181,125 @@ async fn whom_a_person_lets_go_on_has_no_deadline_any_more() {
     // Also in the process after the next.
     let report = world.resume(STRICT, tasks).await.unwrap();
     assert_eq!((report.status, state(&report, "x")), (RunState::Completed, TaskState::Completed));
+}
+
+/// A run up to where a person has to see to it, and how long its record is then.
+async fn escalated(world: World, head: &str, tasks: &str) -> (World, usize) {
+    assert_eq!(world.run(head, tasks).await.unwrap().status, RunState::Escalated, "{}", world.story());
+    let length = world.journal.records().len();
+    (world, length)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_who_lets_one_element_go_on_lets_all_go_on() {
+    let head = format!("{STRICT}\nbudget: {{ wall_time: 99h }}");
+    let tasks = "  x: { for_each: [1, 2, 3, 4, 5, 6, 7, 8, 9], deadline: 1h, with: { minutes: 25 } }\n  \
+                 y: { deadline: 2h, with: { minutes: 300 } }";
+    let (world, begun) = escalated(worker(), &head, tasks).await;
+    // What another task has to keep to stays: of that nobody has said anything.
+    let report = world.resume(&head, tasks).await.unwrap();
+    assert_eq!((report.status, limit(&report, "y").1), (RunState::Escalated, json!("deadline")), "{}", world.story());
+    let report = world.resume(&head, tasks).await.unwrap();
+    assert_eq!(report.status, RunState::Completed, "{}", report.reason);
+    let incidents = report.incidents;
+    let length = world.journal.records().len();
+    for room in begun..length {
+        let (world, _) = escalated(worker(), &head, tasks).await;
+        world.journal.limit(room);
+        if world.resume(&head, tasks).await.is_ok() {
+            world.resume(&head, tasks).await.unwrap_err();
+        }
+        world.journal.reopen(room);
+        let mut report = world.resume(&head, tasks).await.unwrap();
+        if report.status == RunState::Escalated {
+            assert_eq!(limit(&report, "y").1, json!("deadline"), "{room}");
+            report = world.resume(&head, tasks).await.unwrap();
+        }
+        assert_eq!((report.status, report.incidents), (RunState::Completed, incidents), "{room}\n{}", world.story());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_excused_task_asks_for_has_no_deadline_either() {
+    let head = STRICT.replace("{ plugin: a } }", "{ plugin: a }, hand: { plugin: hand } }");
+    let world = strict(World::new())
+        .agent("a", |job| async move {
+            if job.task.attempt.number == 1 {
+                tokio::time::sleep(10 * MINUTE).await;
+                return Err(problem(IncidentClass::Fatal));
+            }
+            spawn(&job, "late", json!({}), &[])?;
+            Ok(json!({}))
+        })
+        .agent("hand", |job| async move {
+            tokio::time::sleep(90 * MINUTE).await;
+            act(&job, "ends").ok();
+            Ok(json!({}))
+        })
+        .strategy("s", |_| Ok(None));
+    let tasks = "  x: { deadline: 1h }";
+    let (world, _) = escalated(world, &head, tasks).await;
+    let report = world.resume(&head, tasks).await.unwrap();
+    assert_eq!(
+        (report.status, state(&report, "x.late")),
+        (RunState::Completed, TaskState::Completed),
+        "{}",
+        report.reason
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_repairs_a_task_that_was_late_has_no_deadline() {
+    let head = STRICT
+        .replace("{ plugin: a } }", "{ plugin: a }, undo: { plugin: undo }, plan: { plugin: plan } }")
+        .replace("[ s, e ]", "[ s ]");
+    let helper = |world: World, agent: &str| {
+        world.agent(agent, |job| async move {
+            act(&job, "begins").ok();
+            wait(&job, 20 * MINUTE).await?;
+            tokio::time::sleep(20 * MINUTE).await;
+            Ok(json!({ "found": [1, 2] }))
+        })
+    };
+    let world = ["undo", "plan"].into_iter().fold(worker(), helper).strategy("s", |situation| {
+        let is_undone = situation.history.last().is_some_and(|past| past.decision == Decision::Compensate);
+        Ok(Some(match situation.incident.attempt.task.as_str() {
+            "x" if is_undone => Decision::Skip { reason: "too late".into() },
+            "x" => Decision::Compensate,
+            _ => Decision::Split,
+        }))
+    });
+    let tasks = "  x: { deadline: 1h, with: { minutes: 90 }, compensate: { agent: undo } }\n  \
+                 y: { deadline: 1h, with: { minutes: 90 }, split: { agent: plan, pieces: found, as: minutes } }";
+    let report = world.run(&head, tasks).await.unwrap();
+    assert_eq!(report.status, RunState::Completed, "{}", report.reason);
+    assert_eq!([state(&report, "x"), state(&report, "y")], [TaskState::Skipped, TaskState::Completed]);
+    assert_eq!((row(&report, "x._undo-1").attempts, row(&report, "y._part-1-1").attempts), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_that_takes_longer_than_the_attempt_did_does_not_stall() {
+    let lives = Arc::new(AtomicU32::new(0));
+    let world = World::new().agent("a", move |job| {
+        let is_slow = lives.fetch_add(1, Ordering::Relaxed) > 0;
+        async move {
+            act(&job, "begins").ok();
+            tokio::time::sleep(if is_slow { 40 * MINUTE } else { MINUTE }).await;
+            act(&job, "goes on").map_err(|_| problem(IncidentClass::Fatal))?;
+            // From here on it is live, and silent for less than it may be.
+            tokio::time::sleep(9 * MINUTE).await;
+            act(&job, "ends").ok();
+            Ok(json!({}))
+        }
+    });
+    let control = world.options.control.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(5 * MINUTE).await;
+        control.pause();
+    });
+    assert_eq!(world.run(AGENT, "  x: {}").await.unwrap().status, RunState::Paused);
+    let report = world.resume(AGENT, "  x: {}").await.unwrap();
+    assert_eq!((report.status, report.incidents), (RunState::Completed, 0), "{}", world.story());
 }
 
 /// Side by side: one that is in time, one that is under way at its deadline, one that is suspended then, one that waits for
