@@ -168,7 +168,7 @@ impl Dispatcher {
                 };
             }
         };
-        let parts = self.parts(task);
+        let parts = self.parts(task, incident.attempt.number);
         if parts.is_empty() {
             let input = match self.input_of(task) {
                 Ok(input) => object(input),
@@ -198,22 +198,28 @@ impl Dispatcher {
         let is_bad = |status: &ChildStatus| !matches!(status, ChildStatus::Completed(_) | ChildStatus::Skipped);
         let bad: Vec<_> = parts.iter().map(|part| (part, stand(part))).filter(|(_, status)| is_bad(status)).collect();
         Ok(match bad.first() {
-            None => Ok(Step::Done(self.output_of_parts(task))),
+            None => Ok(Step::Done(self.output_of(&parts))),
             Some((part, status)) => {
                 Err(format!("{} of its {} pieces are not done; `{part}` {}", bad.len(), parts.len(), ended(status)))
             }
         })
     }
 
-    /// The pieces that a task was split into.
-    fn parts(&self, task: &TaskId) -> Vec<TaskId> {
-        let is_part = |child: &TaskId| child.as_str()[task.as_str().len()..].starts_with("._part-");
-        self.book.children(task).into_iter().filter(|child| is_part(child)).cloned().collect()
+    /// The pieces that a task was split into after this attempt.
+    fn parts(&self, task: &TaskId, attempt: u32) -> Vec<TaskId> {
+        let all = self.book.children(task).into_iter();
+        all.filter(|child| part_of(task, child) == Some(attempt)).cloned().collect()
     }
 
-    /// What a task puts out that was done as pieces: `{"parts": […]}`.
+    /// What a task puts out that was done as pieces, the newest where it was split more than once.
     pub(super) fn output_of_parts(&self, task: &TaskId) -> Value {
-        let parts = self.parts(task).into_iter().map(|part| match self.shared.board.status(&part) {
+        let newest = self.book.children(task).into_iter().filter_map(|child| part_of(task, child)).max();
+        self.output_of(&newest.map(|attempt| self.parts(task, attempt)).unwrap_or_default())
+    }
+
+    /// What these pieces come to: `{"parts": […]}`.
+    fn output_of(&self, parts: &[TaskId]) -> Value {
+        let parts = parts.iter().map(|part| match self.shared.board.status(part) {
             Some(ChildStatus::Completed(output)) => Value::clone(&output),
             _ => Value::Null,
         });
@@ -253,6 +259,12 @@ enum Step {
 fn helper(task: &TaskId, name: &str) -> Result<TaskId, NoHelp> {
     let name = Name::new(name).map_err(|error| error.to_string())?;
     task.child(&name).map_err(|error| error.to_string())
+}
+
+/// The attempt after which `task` was split into this child and others; none where it is no piece.
+fn part_of(task: &TaskId, child: &TaskId) -> Option<u32> {
+    let (attempt, _) = child.as_str().strip_prefix(task.as_str())?.strip_prefix("._part-")?.split_once('-')?;
+    attempt.parse().ok()
 }
 
 fn child(task: TaskId, agent: &Name, input: Value) -> ChildTask {

@@ -202,3 +202,49 @@ async fn what_a_child_did_is_taken_back_as_what_its_parent_did() {
     assert_eq!(state(&report, "x[0].first"), TaskState::Failed);
     assert_eq!(world.files.version(report.version)["undone"], "\"x[0].first\" 1");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_task_is_split_again_whose_pieces_came_to_nothing() {
+    let tasks = "  big: { with: { list: [1, 2] }, split: { agent: plan, pieces: found, as: list } }\n  \
+                 z: { needs: big, with: { all: \"${{ tasks.big.parts }}\" } }";
+    let head = HEAD.replace("[ unsure, s ]", "[ s ]");
+    let make = || {
+        world()
+            .strategy("s", |situation| {
+                let is_piece = situation.incident.attempt.task.as_str().contains("._part");
+                Ok((!is_piece).then_some(Decision::Split))
+            })
+            .agent("a", |job| async move {
+                match job.task.attempt.task.as_str() {
+                    "z" => Ok(json!({ "all": job.task.input["all"] })),
+                    task if task.starts_with("big._part-2-") => Ok(json!({ "did": job.task.input["list"] })),
+                    _ => Err(problem(IncidentClass::Validation)),
+                }
+            })
+    };
+    async fn escalated(world: World, head: &str, tasks: &str) -> World {
+        let report = world.run(head, tasks).await.unwrap();
+        assert!(report.reason.contains("2 of its 2 pieces are not done"), "{}", report.reason);
+        world
+    }
+    let check = |world: &World, report: &RunReport, case: &str| {
+        assert_eq!(report.status, RunState::Completed, "{case}: {}\n{}", report.reason, world.story());
+        let given = world.journal.records().into_iter().rev().find_map(|record| match record.entry {
+            longhaul_core::entry::Entry::AttemptStarted { input, .. } => Some(input),
+            _ => None,
+        });
+        assert_eq!(given, Some(json!({ "all": [{ "did": 1 }, { "did": 2 }] })), "{case}");
+    };
+    let world = escalated(make(), &head, tasks).await;
+    let begun = world.journal.records().len();
+    let report = world.resume(&head, tasks).await.unwrap();
+    check(&world, &report, "whole");
+    for room in begun..world.journal.records().len() {
+        let world = escalated(make(), &head, tasks).await;
+        world.journal.limit(room);
+        world.resume(&head, tasks).await.unwrap_err();
+        world.journal.reopen(room);
+        let report = world.resume(&head, tasks).await.unwrap();
+        check(&world, &report, &format!("cut at {room}"));
+    }
+}
