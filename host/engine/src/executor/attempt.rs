@@ -4,7 +4,7 @@ use super::commit::commit;
 use super::desk::Desk;
 use super::instance::{Access, Instance, Left};
 use super::middle::Middle;
-use super::work::{Ended, Ending, Work};
+use super::work::{Ended, Ending, Work, judged};
 use crate::deadlines::missed;
 use crate::ports::JournalError;
 use crate::shared::{Shared, Stop};
@@ -167,7 +167,7 @@ impl Try<'_> {
             Ok(outcome) => outcome,
             Err(problem) => {
                 stage.discard().await;
-                return failed(self.judged(problem));
+                return failed(if self.work.verify { judged(problem) } else { problem });
             }
         };
         if let Outcome::Completed(output) = &outcome
@@ -332,14 +332,6 @@ impl Try<'_> {
         sum.actions = sum.actions.saturating_add(usage.actions);
         sum.denials = sum.denials.saturating_add(usage.denials);
         sum.outside = sum.outside.saturating_add(usage.outside);
-    }
-
-    /// What a failure means: where the task judges others, "it cannot be done" says that their work is not good enough.
-    fn judged(&self, problem: Problem) -> Problem {
-        match problem.class {
-            IncidentClass::Fatal if self.work.verify => Problem { class: IncidentClass::Validation, ..problem },
-            _ => problem,
-        }
     }
 }
 

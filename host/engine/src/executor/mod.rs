@@ -20,4 +20,4 @@ mod work;
 pub(crate) use attempt::execute;
 pub(crate) use grants::Grants;
 pub(crate) use instance::Access;
-pub(crate) use work::{Ended, Ending, Work};
+pub(crate) use work::{Ended, Ending, Work, judged};

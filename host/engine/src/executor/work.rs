@@ -7,7 +7,7 @@ use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Change, Position};
 use longhaul_core::grant::Permissions;
 use longhaul_core::id::{AttemptId, Name, TaskId};
-use longhaul_core::incident::Problem;
+use longhaul_core::incident::{IncidentClass, Problem};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -42,6 +42,14 @@ pub(crate) struct Work {
     pub(crate) key: Option<Digest>,
     /// Whether the record holds something of it already.
     pub(crate) is_again: bool,
+}
+
+/// What the failure of a task means that judges others: "it cannot be done" says that their work is not good enough.
+pub(crate) fn judged(problem: Problem) -> Problem {
+    match problem.class {
+        IncidentClass::Fatal => Problem { class: IncidentClass::Validation, ..problem },
+        _ => problem,
+    }
 }
 
 /// What became of it.

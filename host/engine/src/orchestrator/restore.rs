@@ -4,9 +4,11 @@
 //! come from the record, and what expressions make of them is the same as before. Then each task that had not ended goes
 //! on from the middle: a try is done again along its transcript, an open incident is decided on, a wait goes on.
 
+use super::begin::judges;
 use super::dispatcher::Dispatcher;
 use super::repair::Remedy;
 use crate::error::Halt;
+use crate::executor::judged;
 use crate::history::{Decided, History, Output, Step as HistoryStep, TaskHistory};
 use crate::recovery::Verdict;
 use crate::transcript::Script;
@@ -144,7 +146,11 @@ impl Dispatcher {
             return self.missed(task, span);
         }
         match known.ended {
-            Some((attempt, Err(problem))) => self.failed(task, attempt, problem),
+            Some((attempt, Err(problem))) => {
+                let spec = self.workflow.tasks.get(&self.book.facts(task)?.name);
+                let judges = spec.is_some_and(|spec| judges(task, spec));
+                self.failed(task, attempt, if judges { judged(problem) } else { problem })
+            }
             Some((_, Ok(Outcome::Completed(output)))) if known.is_committed => {
                 self.release(&known.agent);
                 self.apply(task, TaskEvent::Complete, Some(output))
