@@ -159,15 +159,17 @@ impl Engine {
         workflow: &Arc<Workflow>,
         control: &RunControl,
     ) -> Result<RunReport, EngineError> {
+        let mut orders = control.orders();
         loop {
             let Life { mut dispatcher, state, base, started, apply, time_left } = life;
             let run = dispatcher.run().clone();
             let halt = |halt: Halt| halt.of_run(run.clone());
-            dispatcher.work(control, base, time_left).await.map_err(halt)?;
+            dispatcher.work(&mut orders, base, time_left).await.map_err(halt)?;
             if !dispatcher.go_back().await.map_err(halt)? {
                 return dispatcher.finish(state, base, started, apply).await.map_err(halt);
             }
             drop(dispatcher);
+            orders.live_on();
             let lost = |error| Halt::Defect(format!("it cannot be read where it goes on from: {error}"));
             let history = History::read(self.ports.journal.as_ref(), &run).map_err(|error| halt(lost(error)))?;
             let shared = self.share_again(&history, workflow, None)?;

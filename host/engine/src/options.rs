@@ -123,6 +123,11 @@ pub(crate) struct Orders {
 }
 
 impl Orders {
+    /// The run goes on in another life: an order to end it holds there too. A checkpoint that was made is not made again.
+    pub(crate) fn live_on(&mut self) {
+        self.taken.end = None;
+    }
+
     /// Resolves when there is an order that was not taken yet.
     pub(crate) async fn next(&mut self) -> Order {
         let taken = self.taken;
@@ -140,5 +145,27 @@ impl Orders {
                 Order::Checkpoint
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_order_to_end_a_run_holds_in_its_next_life_and_a_checkpoint_is_not_made_again() {
+        let control = RunControl::default();
+        let mut orders = control.orders();
+        control.checkpoint();
+        assert_eq!(orders.next().await, Order::Checkpoint);
+        control.pause();
+        assert_eq!(orders.next().await, Order::Pause);
+        orders.live_on();
+        assert_eq!(orders.next().await, Order::Pause);
+        control.cancel();
+        assert_eq!(orders.next().await, Order::Cancel);
+        control.checkpoint();
+        orders.live_on();
+        assert_eq!((orders.next().await, orders.next().await), (Order::Cancel, Order::Checkpoint));
     }
 }

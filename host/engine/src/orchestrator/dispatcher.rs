@@ -10,7 +10,7 @@ use super::slots::Slots;
 use super::waits::Waits;
 use crate::error::Halt;
 use crate::executor::{Ended, Ending as TryEnding};
-use crate::options::{Order, RunControl};
+use crate::options::{Order, Orders};
 use crate::ports::JournalError;
 use crate::recovery::{Again, Case, Remedies, Verdict, recover};
 use crate::report::merge;
@@ -95,8 +95,8 @@ impl Dispatcher {
     }
 
     /// Works until nothing is under way and nothing more can begin.
-    pub(crate) async fn work(&mut self, control: &RunControl, base: Digest, time_left: Duration) -> Result<(), Halt> {
-        let ended = self.loop_(control, base, time_left).await;
+    pub(crate) async fn work(&mut self, orders: &mut Orders, base: Digest, time_left: Duration) -> Result<(), Halt> {
+        let ended = self.loop_(orders, base, time_left).await;
         if ended.is_err() {
             // Nothing may go on behind the back of a run that is over. What has begun to commit finds the record lost.
             self.shared.stop.give();
@@ -106,9 +106,8 @@ impl Dispatcher {
         ended
     }
 
-    async fn loop_(&mut self, control: &RunControl, base: Digest, time_left: Duration) -> Result<(), Halt> {
+    async fn loop_(&mut self, orders: &mut Orders, base: Digest, time_left: Duration) -> Result<(), Halt> {
         let shared = self.shared.clone();
-        let mut orders = control.orders();
         let mut time_is_up = shared.ports.time.sleep(time_left);
         let mut may_run_out = true;
         let every = self.workflow.checkpoints.every;

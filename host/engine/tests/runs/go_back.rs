@@ -1,7 +1,7 @@
 //! The way back to an older checkpoint: the whole run stands as it stood then, and comes to a good end from there.
 
 use crate::world::{World, act, cut_anywhere, problem, read, row, spawn, write};
-use longhaul_core::entry::Entry;
+use longhaul_core::entry::{CheckpointReason, Entry};
 use longhaul_core::incident::{Decision, IncidentClass, Situation};
 use longhaul_core::state::RunState;
 use longhaul_engine::RunReport;
@@ -175,4 +175,21 @@ async fn two_tasks_that_go_back_do_not_give_each_other_new_tries() {
     let went_back =
         world.journal.records().iter().filter(|record| matches!(record.entry, Entry::RolledBack { .. })).count();
     assert!(went_back <= 4, "{went_back} times\n{}", world.story());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_demanded_checkpoint_is_made_once_however_often_the_run_goes_back() {
+    let world = world();
+    world.options.control.checkpoint();
+    let report = world.run(HEAD, TASKS).await.unwrap();
+    assert_eq!(report.status, RunState::Completed, "{}", report.reason);
+    let (mut demanded, mut went_back) = (0, 0);
+    for record in world.journal.records() {
+        match record.entry {
+            Entry::Checkpointed { reason: CheckpointReason::Demand, .. } => demanded += 1,
+            Entry::RolledBack { .. } => went_back += 1,
+            _ => {}
+        }
+    }
+    assert_eq!((demanded, went_back), (1, 1));
 }
