@@ -59,7 +59,7 @@ impl Remedies {
     /// Those of a task. What a child did is taken back as what its parent did is; how it could be split is not known, and what
     /// the host asks for itself to carry out a remedy has none.
     pub(crate) fn of(task: &TaskId, spec: Option<&TaskSpec>) -> Self {
-        let of_host = task.as_str().contains("._");
+        let of_host = task.is_repair();
         Self {
             compensate: !of_host && spec.is_some_and(|spec| spec.compensate.is_some()),
             split: task.parent().is_none() && spec.is_some_and(|spec| spec.split.is_some()),
