@@ -18,12 +18,13 @@ pub struct RollbackValidate;
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     rollbacks: usize,
+    conflicts: usize,
     validate: Option<String>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { rollbacks: 1, validate: None }
+        Self { rollbacks: 1, conflicts: 3, validate: None }
     }
 }
 
@@ -33,7 +34,10 @@ impl Strategy for RollbackValidate {
 
     fn decide(situation: Situation<Config>) -> Result<Option<Decision>, String> {
         let Situation { incident, history, checkpoints, config, .. } = situation;
-        if !helps(incident.class) || rollbacks(&history) >= config.rollbacks {
+        // That somebody else was faster says nothing about the work, so it does not count as a try that was no good.
+        let is_conflict = incident.class == IncidentClass::Conflict;
+        let allowed = if is_conflict { config.conflicts } else { config.rollbacks };
+        if !helps(incident.class) || rollbacks(&history, is_conflict) >= allowed {
             return Ok(None);
         }
         let Some(newest) = checkpoints.into_iter().next() else { return Ok(None) };
@@ -51,9 +55,10 @@ fn helps(class: IncidentClass) -> bool {
     }
 }
 
-/// How often this task went back already, whoever decided it.
-fn rollbacks(history: &[Past]) -> usize {
-    history.iter().filter(|past| matches!(past.decision, Decision::Rollback(_))).count()
+/// How often this task went back already because of conflicts, or of anything else, whoever decided it.
+fn rollbacks(history: &[Past], of_conflicts: bool) -> usize {
+    let of_kind = history.iter().filter(|past| (past.incident.class == IncidentClass::Conflict) == of_conflicts);
+    of_kind.filter(|past| matches!(past.decision, Decision::Rollback(_))).count()
 }
 
 #[cfg(test)]
@@ -104,8 +109,21 @@ mod tests {
     #[test]
     fn it_goes_back_as_often_as_configured_and_retries_do_not_count() {
         let once = || vec![past(back("c1", None)), past(Decision::Retry(5))];
-        assert_eq!(decide(IncidentClass::Conflict, once(), &["c1"], "{}"), None);
-        assert_eq!(decide(IncidentClass::Conflict, once(), &["c1"], r#"{"rollbacks":2}"#), Some(back("c1", None)));
+        assert_eq!(decide(IncidentClass::Trap, once(), &["c1"], "{}"), None);
+        assert_eq!(decide(IncidentClass::Trap, once(), &["c1"], r#"{"rollbacks":2}"#), Some(back("c1", None)));
+    }
+
+    #[test]
+    fn conflicts_have_a_count_of_their_own() {
+        let conflict = || Past { incident: incident(IncidentClass::Conflict), ..past(back("c1", None)) };
+        let after = |class, history| decide(class, history, &["c1"], "{}");
+        assert_eq!(
+            after(IncidentClass::Conflict, vec![past(back("c1", None)), conflict(), conflict()]),
+            Some(back("c1", None))
+        );
+        assert_eq!(after(IncidentClass::Conflict, vec![conflict(), conflict(), conflict()]), None);
+        assert_eq!(after(IncidentClass::Validation, vec![conflict(), conflict()]), Some(back("c1", None)));
+        assert_eq!(decide(IncidentClass::Conflict, vec![conflict()], &["c1"], r#"{"conflicts":1}"#), None);
     }
 
     #[test]
