@@ -140,7 +140,7 @@ pub(crate) struct IncidentRow {
     /// What happened.
     #[serde(flatten)]
     pub incident: Incident,
-    /// What was decided, by whom.
+    /// What was decided last that could be done, by whom.
     pub decision: Option<(Name, Decision)>,
 }
 
@@ -273,13 +273,10 @@ impl Fold {
             Entry::IncidentRaised { incident } => {
                 self.incidents.push(IncidentRow { incident: incident.clone(), decision: None })
             }
-            Entry::Decided { strategy, decision: Some(decision), .. } => {
-                let open = self
-                    .incidents
-                    .iter_mut()
-                    .rev()
-                    .find(|row| Some(&row.incident.attempt.task) == task && row.decision.is_none());
-                if let Some(row) = open {
+            // One with an error was refused, and another strategy was asked.
+            Entry::Decided { strategy, decision: Some(decision), error: None, .. } => {
+                let last = self.incidents.iter_mut().rev().find(|row| Some(&row.incident.attempt.task) == task);
+                if let Some(row) = last {
                     row.decision = Some((strategy.clone(), decision.clone()));
                 }
             }
@@ -368,7 +365,36 @@ mod tests {
     use super::*;
     use longhaul_core::action::Action;
     use longhaul_core::grant::Capability;
+    use longhaul_core::incident::{IncidentClass, Problem};
     use longhaul_core::units::Timestamp;
+
+    #[test]
+    fn an_incident_shows_the_last_decision_that_was_not_refused() {
+        let task = TaskId::new("x").unwrap();
+        let attempt = AttemptId { task: task.clone(), number: 1 };
+        let agent = Name::new("a").unwrap();
+        let problem = Problem::new(IncidentClass::Fatal, "it went wrong");
+        let raised = Entry::IncidentRaised { incident: Incident { attempt, agent, problem, at: Timestamp(0) } };
+        let decided = |strategy: &str, decision: Decision, error: Option<&str>| Entry::Decided {
+            strategy: Name::new(strategy).unwrap(),
+            decision: Some(decision),
+            error: error.map(str::to_owned),
+            checkpoint: None,
+        };
+        let skip = Decision::Skip { reason: "too late".into() };
+        let entries = [
+            raised,
+            decided("one", Decision::Split, Some("the workflow does not say how")),
+            decided("two", Decision::Compensate, None),
+            decided("three", skip.clone(), None),
+            decided("four", Decision::Split, Some("refused too")),
+        ];
+        let mut fold = Fold::default();
+        for entry in entries {
+            fold.add(&Record { at: Timestamp(0), task: Some(task.clone()), attempt: Some(1), entry });
+        }
+        assert_eq!(fold.incidents[0].decision, Some((Name::new("three").unwrap(), skip)));
+    }
 
     #[test]
     fn refusals_beyond_the_bound_are_counted_where_their_kind_is_known_and_told_as_cut() {

@@ -160,7 +160,12 @@ fn describe(record: &Record, debug: bool) -> Option<String> {
         Entry::Checkpointed { number, version, .. } => format!("checkpoint {number} is {:.12}", version.to_string()),
         Entry::IncidentRaised { incident } => format!("incident {}", incident.problem.class),
         Entry::Decided { strategy, decision, error, .. } => match (decision, error) {
-            (Some(decision), _) => format!("{strategy} decides: {}", one_line(&decision_text(decision), 400)),
+            (Some(decision), None) => format!("{strategy} decides: {}", one_line(&decision_text(decision), 400)),
+            (Some(decision), Some(error)) => format!(
+                "{strategy} decides: {}; that cannot be done: {}",
+                one_line(&decision_text(decision), 400),
+                one_line(error, 400)
+            ),
             (None, Some(error)) => format!("{strategy} cannot decide: {}", one_line(error, 400)),
             (None, None) => format!("{strategy} leaves it to the next"),
         },
@@ -209,5 +214,31 @@ fn level_name(level: LogLevel) -> &'static str {
         LogLevel::Info => "info",
         LogLevel::Warn => "warning",
         LogLevel::Error => "error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use longhaul_core::id::Name;
+    use longhaul_core::incident::Decision;
+    use longhaul_core::units::Timestamp;
+
+    #[test]
+    fn a_refused_decision_says_why_it_was_refused() {
+        let record = |error: Option<&str>| Record {
+            at: Timestamp(0),
+            task: None,
+            attempt: None,
+            entry: Entry::Decided {
+                strategy: Name::new("planner").unwrap(),
+                decision: Some(Decision::Split),
+                error: error.map(str::to_owned),
+                checkpoint: None,
+            },
+        };
+        let refused = describe(&record(Some("add `split` to it")), false).unwrap();
+        assert!(refused.contains("cannot be done: add `split` to it"), "{refused}");
+        assert!(!describe(&record(None), false).unwrap().contains("cannot"));
     }
 }
