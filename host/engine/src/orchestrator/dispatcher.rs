@@ -12,16 +12,16 @@ use crate::error::Halt;
 use crate::executor::{Ended, Ending as TryEnding};
 use crate::options::{Order, Orders};
 use crate::ports::JournalError;
-use crate::recovery::{Again, Case, Remedies, Verdict, recover};
+use crate::recovery::{Again, Verdict};
 use crate::report::merge;
 use crate::shared::{Hold, Shared, Stop};
 use crate::spending::Part;
 use longhaul_core::children::Outbox;
 use longhaul_core::digest::Digest;
-use longhaul_core::entry::{ChangeKind, CheckpointReason, Entry};
+use longhaul_core::entry::{ChangeKind, CheckpointReason};
 use longhaul_core::graph::{Next, TaskChange};
-use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
-use longhaul_core::incident::{Incident, Past, Problem};
+use longhaul_core::id::{Name, RunId, TaskId};
+use longhaul_core::incident::Past;
 use longhaul_core::path::StagePath;
 use longhaul_core::state::{TaskEvent, TaskState};
 use longhaul_core::workflow::model::Workflow;
@@ -243,53 +243,6 @@ impl Dispatcher {
                 Ok(())
             }
         }
-    }
-
-    /// A try has failed: makes it an incident, and has it decided on.
-    pub(super) fn fail(&mut self, task: &TaskId, attempt: AttemptId, problem: Problem) -> Result<(), Halt> {
-        self.incidents += 1;
-        let facts = self.book.facts(task)?;
-        facts.failed(&problem);
-        let incident = Incident { attempt, agent: facts.agent.clone(), problem, at: self.shared.ports.time.now() };
-        tracing::warn!(run = %self.shared.run, %task, class = %incident.problem.class, "{}", incident.problem.message);
-        // First what happened, then what it means: a task that is failing has an incident in the record.
-        self.shared.ledger.attempt(&incident.attempt.clone(), Entry::IncidentRaised { incident: incident.clone() })?;
-        self.apply(task, TaskEvent::Fail, None)?;
-        self.recover(task, incident, Vec::new())
-    }
-
-    /// An incident with all that is needed to decide on it.
-    pub(super) fn case(&mut self, task: &TaskId, incident: Incident, asked: Vec<Name>) -> Result<Case, Halt> {
-        let overdue = self.is_overdue(task)?;
-        let facts = self.book.facts(task)?;
-        let spec = self.workflow.tasks.get(&facts.name);
-        Ok(Case {
-            overdue,
-            incident,
-            history: facts.history.clone(),
-            chain: spec.map(|spec| spec.recovery.clone()).unwrap_or_default(),
-            asked,
-            tries: facts.tries,
-            allowed: spec.map_or(0, |spec| spec.attempts),
-            checkpoint: self.shared.head.version(),
-            older: self.checkpoints.newest_first(),
-            went_back: self.went_back,
-            remedies: Remedies::of(task, spec),
-        })
-    }
-
-    /// Has an incident decided on, by those strategies that were not asked yet.
-    pub(super) fn recover(&mut self, task: &TaskId, incident: Incident, asked: Vec<Name>) -> Result<(), Halt> {
-        let case = self.case(task, incident, asked)?;
-        let (shared, task) = (self.shared.clone(), task.clone());
-        self.flight.spawn(async move {
-            let decided = shared.stop.unless(recover(&shared, &case)).await;
-            Ok(match decided.transpose()? {
-                Some((verdict, past)) => Event::Decided(task, verdict, past.map(Box::new)),
-                None => Event::Dropped,
-            })
-        });
-        Ok(())
     }
 
     pub(super) fn decided(&mut self, task: &TaskId, verdict: Verdict, past: Option<Box<Past>>) -> Result<(), Halt> {

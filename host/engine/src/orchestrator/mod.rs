@@ -26,6 +26,7 @@ mod events;
 mod facts;
 mod finish;
 mod go_back;
+mod incidents;
 mod outputs;
 mod repair;
 mod restore;
