@@ -14,6 +14,9 @@ use crate::house::{House, HouseError};
 use crate::narrate;
 use crate::soak::{self, Soak, SoakError};
 
+/// The kills of a short soak: seconds, and enough to hit each kind of moment every few days of continuous integration.
+const SHORT: u32 = 25;
+
 /// Kill a run of the main job at random moments and compare what it comes to with an undisturbed run
 ///
 /// The run goes on with `longhaul resume` after each kill. Should it complete before it was killed often enough, another one
@@ -50,6 +53,11 @@ pub(crate) enum SoakCommandError {
 }
 
 impl SoakCommand {
+    /// A short one, as the tests end with.
+    pub(crate) fn short() -> Self {
+        Self { kills: SHORT, seed: None, json: None, profile: Profile::Dev }
+    }
+
     /// Builds, runs, kills, compares, tells.
     pub(crate) fn run(&self, house: &House) -> Result<(), SoakCommandError> {
         let release = self.profile == Profile::Release;

@@ -4,12 +4,13 @@ use clap::Args;
 
 use crate::commands::build::{Build, BuildError};
 use crate::commands::lint::{self, LintError};
+use crate::commands::soak::{SoakCommand, SoakCommandError};
 use crate::commands::tidy::{Tidy, TidyCommandError};
 use crate::house::{House, HouseError};
 use crate::narrate;
 use crate::process::{self, ProcessError};
 
-/// Run the house rules, the lints and all tests: unit, hostile guests, end to end, documentation examples
+/// Run the house rules, the lints and all tests: unit, hostile guests, end to end, documentation examples, a short soak
 #[derive(Debug, Args)]
 pub(crate) struct Test {
     /// Arguments for `cargo test`, such as the name of a test
@@ -30,6 +31,8 @@ pub(crate) enum TestError {
     House(#[from] HouseError),
     #[error("a test failed; its message above says which")]
     Tests(#[source] ProcessError),
+    #[error("a run that was killed again and again did not come to what an undisturbed one comes to")]
+    Soak(#[from] SoakCommandError),
 }
 
 impl Test {
@@ -46,6 +49,10 @@ impl Test {
                 cargo.args(["--package", &package]);
             }
             process::show(cargo.args(&self.arguments)).map_err(TestError::Tests)?;
+        }
+        // Only where all tests are wanted: a name of one is for somebody who waits for that one.
+        if self.arguments.is_empty() {
+            SoakCommand::short().run(house)?;
         }
         narrate::step("Everything passed");
         Ok(())
