@@ -106,7 +106,8 @@ tasks:
     let undo = lines.iter().find(|line| line["kind"] == "attempt-started" && line["task"] == "act._undo-1").unwrap();
     assert_eq!(undo["input"]["failed"]["task"], "act");
     assert_eq!(undo["input"]["failed"]["class"], "trap");
-    place.longhaul(["show"]).code(0).shows(&["act._undo-1", "compensate"]);
+    place.longhaul(["show"]).code(0).shows(&["act._undo-1", "stop safely and tell a person"]);
+    place.longhaul(["logs"]).code(0).shows(&["rules decides: compensate"]);
 }
 
 #[test]
