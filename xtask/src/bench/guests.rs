@@ -56,8 +56,8 @@ impl UnderWay {
                 )));
             }
             // There may be no record yet.
-            let log = process::capture(ground.longhaul_in(folder).args(["logs", "last"])).unwrap_or_default();
-            let suspended = log.lines().filter(|line| line.contains("is suspended until")).count();
+            let log = process::capture(ground.longhaul_in(folder).args(["logs", "last", "--json"])).unwrap_or_default();
+            let suspended = log.lines().filter(|line| line.contains(r#""kind":"attempt-suspended""#)).count();
             if suspended >= wanted {
                 return Ok(());
             }
