@@ -6,6 +6,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use longhaul_core::attempt::Limits;
 use longhaul_core::digest::Digest;
+use longhaul_core::entry::Entry;
 use longhaul_core::grant::Grant;
 use longhaul_core::id::{AttemptId, RunId};
 use longhaul_core::stage::Stage;
@@ -13,7 +14,7 @@ use longhaul_core::units::Bytes;
 use longhaul_core::workflow::model::WorkspaceSpec;
 use longhaul_engine::History;
 use longhaul_engine::ports::{Applied, ApplyFailed, BoxFuture, CommitFailed, Committed, OpenStage, WorkspaceError};
-use longhaul_store::{Reader, StateLock};
+use longhaul_store::{EntryKind, Filter, Reader, RunInfo, StateLock, StoreError};
 use longhaul_workspace::{
     ApplyError, Collected, CommitError, ImportError, ImportReport, Imported, Options, StageLimits, VersionId,
     Workspace, WorkspaceStage,
@@ -213,13 +214,49 @@ impl longhaul_engine::ports::Workspace for WorkspacePort {
 fn needed(state: &Path, own: Option<&RunId>) -> Result<Vec<VersionId>, String> {
     let reader = Reader::open(state).map_err(|e| describe(&e))?;
     let runs = reader.runs().map_err(|e| describe(&e))?;
-    let records = RecordsPort::new(reader);
     let mut versions = Vec::new();
+    let mut open = Vec::new();
     for run in runs.into_iter().filter(|run| own != Some(&run.id)) {
-        let history = History::read(&records, &run.id).map_err(|e| describe(&e))?;
+        match needed_of_ended(&reader, &run).map_err(|e| describe(&e))? {
+            Some(needed) => versions.extend(needed.into_iter().map(VersionId)),
+            None => open.push(run.id),
+        }
+    }
+    let records = RecordsPort::new(reader);
+    for run in open {
+        let history = History::read(&records, &run).map_err(|e| describe(&e))?;
         versions.extend(history.needed().into_iter().map(VersionId));
     }
     Ok(versions)
+}
+
+/// The same of a run that is over, without reading what its tasks did: its first and last version and its checkpoints. None of a run
+/// that may go on, or that went back and has left some of them behind.
+fn needed_of_ended(reader: &Reader, run: &RunInfo) -> Result<Option<Vec<Digest>>, StoreError> {
+    const KINDS: [EntryKind; 5] = [
+        EntryKind::RunStarted,
+        EntryKind::Forked,
+        EntryKind::Checkpointed,
+        EntryKind::CheckpointsDropped,
+        EntryKind::RolledBack,
+    ];
+    if run.summary.state.is_none_or(|state| state.can_resume()) {
+        return Ok(None);
+    }
+    let mut needed: Vec<Digest> = run.summary.version.into_iter().collect();
+    let mut checkpoints = Vec::new();
+    let mut dropped = 0;
+    for line in reader.entries(&run.id, &Filter { kinds: KINDS.to_vec(), ..Filter::default() })? {
+        match line?.record().map(|record| &record.entry) {
+            Some(Entry::RunStarted { base, .. }) => needed.push(*base),
+            Some(Entry::Forked { checkpoint, .. }) => dropped = checkpoint.saturating_sub(1),
+            Some(Entry::Checkpointed { number, version, .. }) => checkpoints.push((*number, *version)),
+            Some(Entry::CheckpointsDropped { through }) => dropped = dropped.max(*through),
+            _ => return Ok(None),
+        }
+    }
+    needed.extend(checkpoints.into_iter().filter(|(number, _)| *number > dropped).map(|(_, version)| version));
+    Ok(Some(needed))
 }
 
 impl OpenStage for StagePort {
