@@ -28,17 +28,23 @@ pub(super) struct Waits {
 #[derive(Debug)]
 struct Waiting {
     ticket: u64,
-    /// What it waits for, in words.
-    what: String,
+    /// The time that it waits for at most.
+    until: Option<Timestamp>,
     /// The children that have not ended.
     children: HashSet<TaskId>,
     timer: Option<AbortHandle>,
 }
 
+impl Waiting {
+    /// What it waits for, in words.
+    fn what(&self) -> String {
+        Wait { until: self.until, children: self.children.iter().cloned().collect() }.to_string()
+    }
+}
+
 impl Dispatcher {
     /// Lets a suspended task wait.
     pub(super) fn wait(&mut self, task: &TaskId, wait: Wait) -> Result<(), Halt> {
-        let what = wait.to_string();
         let Wait { until, children } = wait;
         let for_children = !children.is_empty();
         let ended = |state: TaskState| state.is_final() && state != TaskState::Escalated;
@@ -59,7 +65,7 @@ impl Dispatcher {
                 }))
             }
         };
-        self.waits.open.insert(task.clone(), Waiting { ticket, what, children, timer });
+        self.waits.open.insert(task.clone(), Waiting { ticket, until, children, timer });
         Ok(())
     }
 
@@ -102,12 +108,12 @@ impl Dispatcher {
         };
         let task = task.clone();
         let mut all: Vec<_> =
-            self.waits.open.iter().map(|(task, waiting)| (waiting.ticket, task, &waiting.what)).collect();
+            self.waits.open.iter().map(|(task, waiting)| (waiting.ticket, task, waiting.what())).collect();
         all.sort_unstable();
         let told: Vec<_> =
             all.iter().rev().take(TOLD).map(|(_, task, what)| json!({ "task": task, "waits": what })).collect();
         let waits = all.len();
-        let what = self.waits.open.get(&task).map(|waiting| waiting.what.clone()).unwrap_or_default();
+        let what = self.waits.open.get(&task).map(Waiting::what).unwrap_or_default();
         let message =
             format!("the task waits {what}, and nothing is under way that could bring it; {waits} tasks wait");
         let problem =
