@@ -67,10 +67,6 @@ impl Dispatcher {
     /// Waits for `wait`, or until the task's deadline passes where that is sooner.
     pub(super) fn rest(&mut self, task: &TaskId, wait: Duration) -> Result<BoxFuture<'static, ()>, Halt> {
         let (shared, deadline) = (self.shared.clone(), self.deadline_of(task)?);
-        if deadline.is_none() {
-            // Thousands may rest at a time, and most of them have no deadline.
-            return Ok(shared.ports.time.sleep(wait));
-        }
         Ok(Box::pin(async move {
             tokio::select! {
                 () = shared.ports.time.sleep(wait) => {}
