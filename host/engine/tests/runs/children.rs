@@ -214,6 +214,8 @@ async fn requests_that_make_no_sense_are_refused_in_words() {
         assert!(refused("a b", "hand", &[]).contains("is not a name"));
         assert_eq!(refused("a", "nobody", &[]), "the workflow has no agent `nobody`; it has `boss`, `hand`");
         assert_eq!(refused("a", "hand", &["b"]), "it needs `b`, which was not asked for before");
+        assert_eq!(refused("a", "hand", &["b"; 1_001]), "it needs 1001 others, and 1000 are allowed at most");
+        assert_eq!(refused("_undo-1", "hand", &[]), "`_undo-1` begins with `_`, as names of the host's own do");
         job.children.spawn("a", crate::world::new_child("hand", json!({}), &[])).unwrap();
         assert_eq!(refused("a", "boss", &[]), "a child `a` was asked for before, and differently");
         for foreign in ["z", "plan", "plan.a.b", "nothing at all", "plan.unknown"] {
