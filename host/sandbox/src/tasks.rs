@@ -6,6 +6,7 @@
 use crate::audit::Deed;
 use crate::bindings::agent::longhaul::plugin::{tasks, types};
 use crate::guest::Guest;
+use crate::host::short;
 use longhaul_core::action::{Action, ActionResult};
 use longhaul_core::attempt::Wait;
 use longhaul_core::children::{ChildError, ChildStatus, NewChild};
@@ -40,7 +41,7 @@ impl tasks::Host for Guest {
             (None, Ok((name, child))) => self.children.spawn(&name, child).map(String::from),
             (_, Err(error)) => Err(error),
         };
-        let deed = Deed::new(Capability::Tasks, OPERATION, resource.chars().take(500).collect::<String>());
+        let deed = Deed::new(Capability::Tasks, OPERATION, short(&resource));
         self.tell(deed, answer, |id| id.clone())
     }
 
@@ -57,10 +58,7 @@ impl tasks::Host for Guest {
         if ids.len() > MAX_WAITED_FOR {
             self.meter.charge_call(ids.len());
             let reason = format!("`ids` has {} children, and one call waits for {MAX_WAITED_FOR} at most", ids.len());
-            let deed = Deed::new(Capability::Tasks, "wait", "");
-            return self
-                .tell(deed, Err(ChildError::Invalid(reason)), |(): &()| String::new())
-                .map(|r| r.map(|()| Vec::new()));
+            return self.refuse(Deed::new(Capability::Tasks, "wait", ""), ChildError::Invalid(reason));
         }
         self.look("wait", &ids, Some(timeout)).await
     }
@@ -74,7 +72,7 @@ impl tasks::Host for Guest {
             Some(_) => Ok(()),
             None => answer,
         };
-        let deed = Deed::new(Capability::Tasks, OPERATION, id.chars().take(500).collect::<String>());
+        let deed = Deed::new(Capability::Tasks, OPERATION, short(&id));
         self.tell(deed, answer, |()| String::new())
     }
 }
@@ -88,12 +86,11 @@ impl Guest {
         patience: Option<Option<u64>>,
     ) -> wasmtime::Result<Result<Vec<tasks::TaskStatus>, types::Error>> {
         self.meter.charge_call(ids.iter().map(String::len).sum());
-        let resource: String = ids.join(", ").chars().take(500).collect();
-        let deed = Deed::new(Capability::Tasks, operation, resource);
-        let no_answer = |(): &()| String::new();
-        if let Err(error) = self.stand(ids) {
-            return self.tell(deed, Err(error), no_answer).map(|told| told.map(|()| Vec::new()));
-        }
+        let deed = Deed::new(Capability::Tasks, operation, short(&ids.join(", ")));
+        let now = match self.stand(ids) {
+            Ok(now) => now,
+            Err(error) => return self.refuse(deed, error),
+        };
         let mut due = None;
         if let Some(timeout) = patience {
             due = timeout.map(|span| {
@@ -104,15 +101,13 @@ impl Guest {
         }
         let recorded = self.audit.replayed(Capability::Tasks, operation);
         if let Some(Action { result: ActionResult::Failed { error }, .. }) = recorded {
-            return self.tell(deed, Err(refusal(error)), no_answer).map(|told| told.map(|()| Vec::new()));
+            return self.refuse(deed, refusal(error));
         }
-        let mut now = self.stand(ids).unwrap_or_default();
         if recorded.is_none() && patience.is_some() {
             let is_over = due.is_some_and(|due| due <= self.clock.unrecorded());
             if !is_over && !now.iter().all(ChildStatus::has_ended) {
                 let children = ids.iter().filter_map(|id| TaskId::new(id.as_str()).ok()).collect();
                 self.timers.suspend(Wait { until: due, children }).await;
-                now = self.stand(ids).unwrap_or_default();
             }
         }
         let letters = recorded.map_or_else(|| now.iter().map(letter).collect::<String>(), |action| action.detail);
@@ -125,9 +120,7 @@ impl Guest {
                 _ => 0,
             };
             if bytes > self.limits.call_bytes.0 {
-                return self
-                    .tell(deed, Err(ChildError::AnswerTooLarge), no_answer)
-                    .map(|told| told.map(|()| Vec::new()));
+                return self.refuse(deed, ChildError::AnswerTooLarge);
             }
             told.push(status);
         }
@@ -157,17 +150,18 @@ impl Guest {
                 self.audit.action(deed.detail(detail))?;
                 Ok(Ok(value))
             }
-            Err(error) => {
-                let reason = error.to_string();
-                self.audit.action(deed.failed(reason.clone()))?;
-                Ok(Err(match error {
-                    ChildError::TooMany | ChildError::TooMuch | ChildError::AnswerTooLarge => {
-                        types::Error::Exhausted(reason)
-                    }
-                    ChildError::Invalid(_) | ChildError::OnlyLooks => types::Error::Invalid(reason),
-                }))
-            }
+            Err(error) => self.refuse(deed, error),
         }
+    }
+
+    /// Records a refusal, and tells the guest of it.
+    fn refuse<T>(&self, deed: Deed, error: ChildError) -> wasmtime::Result<Result<T, types::Error>> {
+        let reason = error.to_string();
+        self.audit.action(deed.failed(reason.clone()))?;
+        Ok(Err(match error {
+            ChildError::TooMany | ChildError::TooMuch | ChildError::AnswerTooLarge => types::Error::Exhausted(reason),
+            ChildError::Invalid(_) | ChildError::OnlyLooks => types::Error::Invalid(reason),
+        }))
     }
 }
 

@@ -39,8 +39,19 @@ pub(super) struct Repair {
     open: HashSet<TaskId>,
 }
 
-/// Why a remedy does not help, in words.
-type NoHelp = String;
+/// Why a remedy does not go on.
+enum Obstacle {
+    /// It does not help, for this reason; a person has to look.
+    NoHelp(String),
+    /// The run cannot go on.
+    Halt(Halt),
+}
+
+impl From<Halt> for Obstacle {
+    fn from(halt: Halt) -> Self {
+        Obstacle::Halt(halt)
+    }
+}
 
 impl Dispatcher {
     /// Does something about a failed task, or goes on doing it.
@@ -63,8 +74,8 @@ impl Dispatcher {
         let Some(repair) = self.under_repair.get(task) else { return Ok(()) };
         let (incident, remedy) = (repair.incident.clone(), repair.remedy);
         let next = match remedy {
-            Remedy::Compensate => self.compensate(task, &incident)?,
-            Remedy::Split => self.split(task, &incident)?,
+            Remedy::Compensate => self.compensate(task, &incident),
+            Remedy::Split => self.split(task, &incident),
         };
         match next {
             Ok(Step::Wait(children)) => {
@@ -82,11 +93,12 @@ impl Dispatcher {
                 self.under_repair.remove(task);
                 self.apply(task, TaskEvent::Complete, Some(output))
             }
-            Err(reason) => {
+            Err(Obstacle::NoHelp(reason)) => {
                 self.under_repair.remove(task);
                 self.hold_slot(task)?;
                 self.decided(task, Verdict::Escalate(reason), None)
             }
+            Err(Obstacle::Halt(halt)) => Err(halt),
         }
     }
 
@@ -97,112 +109,89 @@ impl Dispatcher {
         Ok(())
     }
 
-    fn compensate(&mut self, task: &TaskId, incident: &Incident) -> Result<Result<Step, NoHelp>, Halt> {
-        let undo = match helper(task, &format!("_undo-{}", incident.attempt.number)) {
-            Ok(undo) => undo,
-            Err(reason) => return Ok(Err(reason)),
-        };
-        Ok(match self.shared.board.status(&undo) {
+    fn compensate(&mut self, task: &TaskId, incident: &Incident) -> Result<Step, Obstacle> {
+        let undo = helper(task, &format!("_undo-{}", incident.attempt.number))?;
+        match self.shared.board.status(&undo) {
             Some(ChildStatus::Completed(_)) => Ok(Step::AskAgain),
-            Some(status) if status.has_ended() => Err(format!(
+            Some(status) if status.has_ended() => Err(Obstacle::NoHelp(format!(
                 "what attempt {} did could not be compensated: `{undo}` {}; what it did stands",
                 incident.attempt.number,
                 ended(&status)
-            )),
+            ))),
             Some(_) => Ok(Step::Wait(HashSet::from([undo]))),
             None => {
                 let workflow = self.workflow.clone();
-                let name = self.book.facts(task)?.name.clone();
-                let spec = workflow.tasks.get(&name).and_then(|spec| spec.compensate.as_ref());
-                let Some(spec) = spec else { return Ok(Err("the workflow does not say how".to_owned())) };
+                let spec = workflow.tasks.get(&self.book.facts(task)?.name).and_then(|spec| spec.compensate.as_ref());
+                let spec = spec.ok_or_else(|| Obstacle::NoHelp("the workflow does not say how".to_owned()))?;
                 // What a child did is taken back with what its parent knows.
                 let root = TaskId::new(task.root()).map_err(|error| Halt::Defect(error.to_string()))?;
                 let scope = self.outputs.scope(self.book.facts(&root)?.item());
                 let evaluated = spec.with.evaluate(&scope).and_then(|with| Ok((with, self.input_of(task)?)));
-                match evaluated {
-                    Err(error) => Err(format!("what compensates it cannot be worked out: {error}")),
-                    Ok((with, input)) => {
-                        let mut with = object(with);
-                        let Incident { attempt, problem, .. } = incident;
-                        let failed = json!({
-                            "task": task, "attempt": attempt.number, "input": input, "class": problem.class,
-                            "message": problem.message, "evidence": problem.evidence,
-                        });
-                        with.insert("failed".to_owned(), failed);
-                        let child = child(undo.clone(), &spec.agent, with.into());
-                        self.ask_for(&incident.attempt, vec![child])?;
-                        Ok(Step::Wait(HashSet::from([undo])))
-                    }
-                }
+                let (with, input) = evaluated.map_err(unknown("what compensates it"))?;
+                let mut with = object(with);
+                let Incident { attempt, problem, .. } = incident;
+                let failed = json!({
+                    "task": task, "attempt": attempt.number, "input": input, "class": problem.class,
+                    "message": problem.message, "evidence": problem.evidence,
+                });
+                with.insert("failed".to_owned(), failed);
+                self.ask_for(&incident.attempt, vec![child(undo, &spec.agent, with.into())])
             }
-        })
+        }
     }
 
-    fn split(&mut self, task: &TaskId, incident: &Incident) -> Result<Result<Step, NoHelp>, Halt> {
+    fn split(&mut self, task: &TaskId, incident: &Incident) -> Result<Step, Obstacle> {
         let workflow = self.workflow.clone();
-        let name = self.book.facts(task)?.name.clone();
-        let spec = workflow.tasks.get(&name).and_then(|spec| spec.split.as_ref());
-        let Some(spec) = spec else { return Ok(Err("the workflow does not say how it is split".to_owned())) };
-        let planner = match helper(task, &format!("_split-{}", incident.attempt.number)) {
-            Ok(planner) => planner,
-            Err(reason) => return Ok(Err(reason)),
-        };
+        let spec = workflow.tasks.get(&self.book.facts(task)?.name).and_then(|spec| spec.split.as_ref());
+        let spec = spec.ok_or_else(|| Obstacle::NoHelp("the workflow does not say how it is split".to_owned()))?;
+        let planner = helper(task, &format!("_split-{}", incident.attempt.number))?;
         let output = match self.shared.board.status(&planner) {
             Some(ChildStatus::Completed(output)) => output,
             Some(status) if status.has_ended() => {
-                return Ok(Err(format!("it could not be split: `{planner}` {}", ended(&status))));
+                let how = ended(&status);
+                return Err(Obstacle::NoHelp(format!("it could not be split: `{planner}` {how}")));
             }
-            Some(_) => return Ok(Ok(Step::Wait(HashSet::from([planner])))),
+            Some(_) => return Ok(Step::Wait(HashSet::from([planner]))),
             None => {
                 let scope = self.outputs.scope(self.book.facts(task)?.item());
                 let input = match &spec.with {
                     Some(with) => with.evaluate(&scope),
                     None => self.input_of(task),
                 };
-                return match input {
-                    Err(error) => Ok(Err(format!("how it is split cannot be worked out: {error}"))),
-                    Ok(input) => {
-                        self.ask_for(&incident.attempt, vec![child(planner.clone(), &spec.agent, input)])?;
-                        Ok(Ok(Step::Wait(HashSet::from([planner]))))
-                    }
-                };
+                let input = input.map_err(unknown("how it is split"))?;
+                return self.ask_for(&incident.attempt, vec![child(planner, &spec.agent, input)]);
             }
         };
         let parts = self.parts(task, incident.attempt.number);
         if parts.is_empty() {
-            let input = match self.input_of(task) {
-                Ok(input) => object(input),
-                Err(error) => return Ok(Err(format!("its input cannot be worked out: {error}"))),
-            };
-            let inputs = match pieces(spec, &planner, &output, &input) {
-                Ok(inputs) => inputs,
-                Err(reason) => return Ok(Err(reason)),
-            };
+            let input = object(self.input_of(task).map_err(unknown("its input"))?);
+            let inputs = pieces(spec, &planner, &output, &input)?;
             let agent = self.book.facts(task)?.agent.clone();
             let mut children = Vec::with_capacity(inputs.len());
             for (index, input) in inputs.into_iter().enumerate() {
-                match helper(task, &format!("_part-{}-{index}", incident.attempt.number)) {
-                    Ok(id) => children.push(child(id, &agent, input)),
-                    Err(reason) => return Ok(Err(reason)),
+                let id = helper(task, &format!("_part-{}-{index}", incident.attempt.number))?;
+                children.push(child(id, &agent, input));
+            }
+            return self.ask_for(&incident.attempt, children);
+        }
+        let (mut open, mut bad) = (HashSet::new(), Vec::new());
+        for part in &parts {
+            match self.shared.board.status(part) {
+                Some(ChildStatus::Completed(_) | ChildStatus::Skipped) => {}
+                Some(status) if status.has_ended() => bad.push((part, ended(&status))),
+                _ => {
+                    open.insert(part.clone());
                 }
             }
-            let open = children.iter().map(|child| child.task.clone()).collect();
-            self.ask_for(&incident.attempt, children)?;
-            return Ok(Ok(Step::Wait(open)));
         }
-        let stand = |part: &TaskId| self.shared.board.status(part).unwrap_or(ChildStatus::Pending);
-        let open: HashSet<_> = parts.iter().filter(|part| !stand(part).has_ended()).cloned().collect();
-        if !open.is_empty() {
-            return Ok(Ok(Step::Wait(open)));
-        }
-        let is_bad = |status: &ChildStatus| !matches!(status, ChildStatus::Completed(_) | ChildStatus::Skipped);
-        let bad: Vec<_> = parts.iter().map(|part| (part, stand(part))).filter(|(_, status)| is_bad(status)).collect();
-        Ok(match bad.first() {
+        match bad.first() {
+            _ if !open.is_empty() => Ok(Step::Wait(open)),
             None => Ok(Step::Done(self.output_of(&parts))),
-            Some((part, status)) => {
-                Err(format!("{} of its {} pieces are not done; `{part}` {}", bad.len(), parts.len(), ended(status)))
+            Some((part, how)) => {
+                let (bad, all) = (bad.len(), parts.len());
+                Err(Obstacle::NoHelp(format!("{bad} of its {all} pieces are not done; `{part}` {how}")))
             }
-        })
+        }
     }
 
     /// The pieces that a task was split into after this attempt.
@@ -237,12 +226,14 @@ impl Dispatcher {
         workflow.tasks.get(&facts.name).map_or(Ok(json!({})), |spec| spec.with.evaluate(&scope))
     }
 
-    /// Makes tasks that the host itself asks for part of the run.
-    fn ask_for(&mut self, attempt: &AttemptId, spawned: Vec<ChildTask>) -> Result<(), Halt> {
+    /// Makes tasks that the host itself asks for part of the run; what comes next is their end.
+    fn ask_for(&mut self, attempt: &AttemptId, spawned: Vec<ChildTask>) -> Result<Step, Obstacle> {
+        let wait = Step::Wait(spawned.iter().map(|child| child.task.clone()).collect());
         let outbox = Outbox { spawned, ..Outbox::default() };
-        self.shared.ledger.attempt(attempt, Entry::Published(outbox.clone()))?;
+        self.shared.ledger.attempt(attempt, Entry::Published(outbox.clone())).map_err(Halt::from)?;
         self.shared.board.enter(&outbox);
-        self.published(outbox)
+        self.published(outbox)?;
+        Ok(wait)
     }
 }
 
@@ -256,9 +247,14 @@ enum Step {
     Done(Value),
 }
 
-fn helper(task: &TaskId, name: &str) -> Result<TaskId, NoHelp> {
-    let name = Name::new(name).map_err(|error| error.to_string())?;
-    task.child(&name).map_err(|error| error.to_string())
+fn helper(task: &TaskId, name: &str) -> Result<TaskId, Obstacle> {
+    let child = Name::new(name).and_then(|name| task.child(&name));
+    child.map_err(|error| Obstacle::NoHelp(error.to_string()))
+}
+
+/// Something that cannot be worked out.
+fn unknown(what: &'static str) -> impl FnOnce(EvaluationError) -> Obstacle {
+    move |error| Obstacle::NoHelp(format!("{what} cannot be worked out: {error}"))
 }
 
 /// The attempt after which `task` was split into this child and others; none where it is no piece.
@@ -284,9 +280,10 @@ fn pieces(
     planner: &TaskId,
     output: &Value,
     input: &Map<String, Value>,
-) -> Result<Vec<Value>, NoHelp> {
+) -> Result<Vec<Value>, Obstacle> {
     let SplitSpec { pieces: list, field, .. } = spec;
-    let wrong = |what: String| Err(format!("it could not be split: {what} in the output of `{planner}`"));
+    let wrong =
+        |what: String| Err(Obstacle::NoHelp(format!("it could not be split: {what} in the output of `{planner}`")));
     let Some(Value::Array(pieces)) = output.get(list) else { return wrong(format!("there is no list `{list}`")) };
     if pieces.is_empty() {
         return wrong(format!("the list `{list}` is empty"));

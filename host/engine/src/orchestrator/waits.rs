@@ -13,6 +13,7 @@ use longhaul_core::incident::{IncidentClass, Problem};
 use longhaul_core::state::{TaskEvent, TaskState};
 use longhaul_core::units::Timestamp;
 use serde_json::json;
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use tokio::task::AbortHandle;
@@ -103,17 +104,12 @@ impl Dispatcher {
     pub(super) fn break_deadlock(&mut self) -> Result<bool, Halt> {
         /// The most waits that are told one by one.
         const TOLD: usize = 20;
-        let Some((task, _)) = self.waits.open.iter().max_by_key(|(_, waiting)| waiting.ticket) else {
-            return Ok(false);
-        };
-        let task = task.clone();
-        let mut all: Vec<_> =
-            self.waits.open.iter().map(|(task, waiting)| (waiting.ticket, task, waiting.what())).collect();
-        all.sort_unstable();
-        let told: Vec<_> =
-            all.iter().rev().take(TOLD).map(|(_, task, what)| json!({ "task": task, "waits": what })).collect();
-        let waits = all.len();
-        let what = self.waits.open.get(&task).map(Waiting::what).unwrap_or_default();
+        let mut all: Vec<_> = self.waits.open.iter().collect();
+        all.sort_unstable_by_key(|(_, waiting)| Reverse(waiting.ticket));
+        let Some((task, waiting)) = all.first() else { return Ok(false) };
+        let (task, what, waits) = ((*task).clone(), waiting.what(), all.len());
+        let told = all.iter().take(TOLD).map(|(task, waiting)| json!({ "task": task, "waits": waiting.what() }));
+        let told: Vec<_> = told.collect();
         let message =
             format!("the task waits {what}, and nothing is under way that could bring it; {waits} tasks wait");
         let problem =
