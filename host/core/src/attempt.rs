@@ -3,13 +3,13 @@
 //! The engine starts attempts and the sandbox runs them; these types are all that they share.
 
 use crate::action::Action;
-use crate::children::Children;
 use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::effect::{Begun, Call, UnknownOutcome};
 use crate::grant::Grant;
 use crate::id::{AttemptId, Name, RunId, TaskId};
 use crate::incident::{IncidentClass, Problem};
+use crate::reach::Reach;
 use crate::recall::Recall;
 use crate::spend::Meter;
 use crate::stage::Stage;
@@ -115,8 +115,8 @@ pub struct Job {
     pub committer: Arc<dyn Committer>,
     /// Says when it has to end before its limits say so.
     pub recall: Arc<dyn Recall>,
-    /// The tasks that it asks for.
-    pub children: Arc<dyn Children>,
+    /// What it reaches beyond its files.
+    pub reach: Reach,
     /// Told what models cost while it works.
     pub meter: Arc<dyn Meter>,
     /// When the attempt began. A replayed one began when the first did.

@@ -19,6 +19,7 @@ pub mod id;
 pub mod incident;
 pub mod manifest;
 pub mod path;
+pub mod reach;
 pub mod recall;
 pub mod spend;
 pub mod stage;

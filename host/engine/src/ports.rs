@@ -3,6 +3,7 @@
 //! ```text
 //!             ┌──────────► Plugins    runs agents, asks strategies        (sandbox)
 //!   engine ───┼──────────► Workspace  stages, commits, application        (workspace)
+//!             ├──────────► Services   what host calls reach outside       (services)
 //!             ├──────────► Journal    the record                          (store)
 //!             └──────────► Time, Observer                                 (command line, simulation)
 //! ```
@@ -18,14 +19,13 @@ use longhaul_core::grant::{Grant, Permissions};
 use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
 use longhaul_core::incident::{Decision, Situation};
 use longhaul_core::path::StagePath;
+use longhaul_core::reach::Services;
 use longhaul_core::stage::Stage;
 use longhaul_core::units::{Bytes, Timestamp};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A future that can be sent between threads.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub use longhaul_core::reach::BoxFuture;
 
 /// All ports of one run.
 #[derive(Clone)]
@@ -34,6 +34,8 @@ pub struct Ports {
     pub plugins: Arc<dyn Plugins>,
     /// The versions of the workspace.
     pub workspace: Arc<dyn Workspace>,
+    /// What host calls of agents reach outside.
+    pub services: Services,
     /// The record.
     pub journal: Arc<dyn Journal>,
     /// Clock and timers.

@@ -34,7 +34,7 @@ pub(crate) async fn run(inner: &Inner, plugin: &Plugin, job: Job) -> Ran {
         clock: job.clock,
         committer: job.committer,
         recall: job.recall,
-        children: job.children,
+        reach: job.reach,
         began: job.began,
         seed: job.seed,
         suspends: true,

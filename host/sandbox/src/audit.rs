@@ -161,7 +161,6 @@ impl Audit {
 
     /// Does a call that leaves the host, or takes its answer from the record: see [`longhaul_core::effect`]. The call is an
     /// action from its beginning on, also where it has no end.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no service reaches out of the host yet"))]
     pub(crate) async fn perform<F: Future<Output = Answered>>(
         &self,
         outward: Outward,

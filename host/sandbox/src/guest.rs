@@ -8,10 +8,10 @@ use crate::sockets::{HasSockets, Sockets};
 use crate::stdio::Output;
 use crate::waits::{HasWaits, Timers, Waits};
 use longhaul_core::attempt::{Committer, Limits, Recorder};
-use longhaul_core::children::Children;
 use longhaul_core::clock::Clock;
 use longhaul_core::digest::Digest;
 use longhaul_core::grant::Grant;
+use longhaul_core::reach::Reach;
 use longhaul_core::recall::Recall;
 use longhaul_core::stage::Stage;
 use longhaul_core::units::Timestamp;
@@ -36,7 +36,7 @@ pub(crate) struct GuestConfig {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) committer: Arc<dyn Committer>,
     pub(crate) recall: Arc<dyn Recall>,
-    pub(crate) children: Arc<dyn Children>,
+    pub(crate) reach: Reach,
     /// When the attempt began.
     pub(crate) began: Timestamp,
     /// Where its random numbers come from.
@@ -57,13 +57,13 @@ pub(crate) struct Guest {
     pub(crate) timers: Timers,
     pub(crate) committer: Arc<dyn Committer>,
     pub(crate) recall: Arc<dyn Recall>,
-    pub(crate) children: Arc<dyn Children>,
+    pub(crate) reach: Reach,
     pub(crate) limits: Limits,
 }
 
 impl Guest {
     pub(crate) fn new(config: GuestConfig) -> Self {
-        let GuestConfig { limits, grant, stage, recorder, clock, committer, recall, children, began, seed, suspends } =
+        let GuestConfig { limits, grant, stage, recorder, clock, committer, recall, reach, began, seed, suspends } =
             config;
         let audit = Audit::new(recorder, limits.events, limits.log);
         let meter = Meter::new(&limits);
@@ -87,7 +87,7 @@ impl Guest {
         table.set_max_capacity(limits.handles as usize * 3 + SPARE_HANDLES);
         let max_read = usize::try_from(limits.call_bytes.0.min(MAX_READ)).unwrap_or(usize::MAX);
         let fs = FsContext::new(stage, grant, Arc::clone(&audit), bill(), max_read, limits.handles);
-        Self { wasi, table, fs, meter, audit, stderr, clock, timers, committer, recall, children, limits }
+        Self { wasi, table, fs, meter, audit, stderr, clock, timers, committer, recall, reach, limits }
     }
 
     fn files(&mut self) -> FsView<'_> {
@@ -101,7 +101,7 @@ impl Guest {
             timers: &mut self.timers,
             clock: &self.clock,
             audit: &self.audit,
-            children: self.children.as_ref(),
+            children: self.reach.children.as_ref(),
             table: &mut self.table,
         }
     }

@@ -4,7 +4,7 @@
 //! where it is not granted, and `unavailable` where it is. Both are recorded.
 
 use crate::audit::Deed;
-use crate::bindings::agent::longhaul::plugin::{context, exec, http, human, logging, memory, messages, model, types};
+use crate::bindings::agent::longhaul::plugin::{context, logging, types};
 use crate::guest::Guest;
 use longhaul_core::action::{Action, ActionResult};
 use longhaul_core::attempt::{LogLevel, NotCommitted};
@@ -112,7 +112,7 @@ impl Guest {
     }
 
     /// The answer of a capability without a service.
-    fn no_service<T>(
+    pub(crate) fn no_service<T>(
         &mut self,
         capability: Capability,
         operation: &'static str,
@@ -126,130 +126,5 @@ impl Guest {
         let reason = format!("this host has no service for `{capability}` yet");
         self.audit.action(Deed::new(capability, operation, short(&resource)).failed(reason.clone()))?;
         Ok(Err(types::Error::Unavailable(reason)))
-    }
-
-    fn no_memory<T>(
-        &mut self,
-        operation: &'static str,
-        scope: memory::Scope,
-        key: String,
-    ) -> wasmtime::Result<Result<T, types::Error>> {
-        let scope = match scope {
-            memory::Scope::Task => "task",
-            memory::Scope::Run => "run",
-            memory::Scope::Workflow => "workflow",
-        };
-        let line = format!("memory: [\"{scope}\"]");
-        let named = move |p: &Permissions| p.memory.as_ref().is_some_and(|scopes| scopes.iter().any(|s| s == scope));
-        self.no_service(Capability::Memory, operation, key, line, named)
-    }
-
-    fn no_messages<T>(&mut self, operation: &'static str, whom: String) -> wasmtime::Result<Result<T, types::Error>> {
-        let line = format!("messages: [{whom:?}]");
-        self.no_service(Capability::Messages, operation, whom, line, |p| p.messages.is_some())
-    }
-
-    fn no_human<T>(&mut self, operation: &'static str, summary: String) -> wasmtime::Result<Result<T, types::Error>> {
-        let line = format!("human: [\"{operation}\"]");
-        self.no_service(Capability::Human, operation, summary, line, |p| p.human.is_some())
-    }
-}
-
-impl exec::Host for Guest {
-    async fn run(&mut self, command: exec::Command) -> wasmtime::Result<Result<exec::Completed, types::Error>> {
-        let argv = command.argv;
-        let line = format!("exec: [{argv:?}]");
-        let begins = |p: &Permissions| {
-            p.exec.as_ref().is_some_and(|list| list.iter().any(|given| !given.is_empty() && argv.starts_with(given)))
-        };
-        self.no_service(Capability::Exec, "run", argv.join(" "), line, begins)
-    }
-}
-
-impl model::Host for Guest {
-    async fn chat(&mut self, request: model::Request) -> wasmtime::Result<Result<model::Response, types::Error>> {
-        let name = request.model.unwrap_or_else(|| "default".to_owned());
-        let line = format!("model: [{name:?}]");
-        let named = |p: &Permissions| p.model.as_ref().is_some_and(|list| list.iter().any(|m| *m == name || m == "*"));
-        self.no_service(Capability::Model, "chat", name.clone(), line, named)
-    }
-}
-
-impl http::Host for Guest {
-    async fn fetch(&mut self, request: http::Request) -> wasmtime::Result<Result<http::Response, types::Error>> {
-        let line = format!("http: [{:?}]", request.url);
-        self.no_service(Capability::Http, "fetch", format!("{} {}", request.method, request.url), line, |p| {
-            p.http.is_some()
-        })
-    }
-}
-
-impl memory::Host for Guest {
-    async fn get(
-        &mut self,
-        scope: memory::Scope,
-        key: String,
-    ) -> wasmtime::Result<Result<Option<Vec<u8>>, types::Error>> {
-        self.no_memory("get", scope, key)
-    }
-
-    async fn set(
-        &mut self,
-        scope: memory::Scope,
-        key: String,
-        _: Vec<u8>,
-    ) -> wasmtime::Result<Result<(), types::Error>> {
-        self.no_memory("set", scope, key)
-    }
-
-    async fn delete(&mut self, scope: memory::Scope, key: String) -> wasmtime::Result<Result<bool, types::Error>> {
-        self.no_memory("delete", scope, key)
-    }
-
-    async fn keys(
-        &mut self,
-        scope: memory::Scope,
-        prefix: String,
-        _: Option<String>,
-        _: u32,
-    ) -> wasmtime::Result<Result<Vec<String>, types::Error>> {
-        self.no_memory("keys", scope, prefix)
-    }
-
-    async fn search(
-        &mut self,
-        scope: memory::Scope,
-        query: String,
-        _: u32,
-    ) -> wasmtime::Result<Result<Vec<memory::Hit>, types::Error>> {
-        self.no_memory("search", scope, query)
-    }
-}
-
-impl messages::Host for Guest {
-    async fn send(&mut self, recipient: messages::Recipient, _: Vec<u8>) -> wasmtime::Result<Result<(), types::Error>> {
-        let whom = match recipient {
-            messages::Recipient::Task(task) => task,
-            messages::Recipient::Topic(topic) => topic,
-        };
-        self.no_messages("send", whom)
-    }
-
-    async fn subscribe(&mut self, topic: String) -> wasmtime::Result<Result<(), types::Error>> {
-        self.no_messages("subscribe", topic)
-    }
-
-    async fn receive(&mut self, _: Option<u64>) -> wasmtime::Result<Result<Option<messages::Message>, types::Error>> {
-        self.no_messages("receive", "*".to_owned())
-    }
-}
-
-impl human::Host for Guest {
-    async fn ask(&mut self, question: human::Question) -> wasmtime::Result<Result<human::Answer, types::Error>> {
-        self.no_human("ask", question.summary)
-    }
-
-    async fn approve(&mut self, summary: String, _: String, _: String) -> wasmtime::Result<Result<bool, types::Error>> {
-        self.no_human("approve", summary)
     }
 }

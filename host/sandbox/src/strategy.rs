@@ -7,12 +7,12 @@ use crate::plugin::{Linked, Plugin};
 use crate::run::{Finish, new_store, run_to_end};
 use crate::sandbox::Inner;
 use longhaul_core::attempt::{Limits, NeverCommits, Recorder};
-use longhaul_core::children::NoChildren;
 use longhaul_core::clock::Clock;
 use longhaul_core::digest::Digest;
 use longhaul_core::grant::Grant;
 use longhaul_core::id::Name;
 use longhaul_core::incident::{Decision, Incident, IncidentClass, Situation};
+use longhaul_core::reach::{Reach, Services};
 use longhaul_core::recall::NeverRecalled;
 use longhaul_core::units::{Bytes, Fuel, Timestamp};
 use std::sync::Arc;
@@ -57,7 +57,7 @@ pub(crate) async fn decide(
         clock: Arc::new(Frozen(situation.incident.at)),
         committer: Arc::new(NeverCommits),
         recall: Arc::new(NeverRecalled),
-        children: Arc::new(NoChildren),
+        reach: Reach::alone(Services::default()),
         began: situation.incident.at,
         seed: Digest::of(&situation.random.to_be_bytes()),
         suspends: false,

@@ -35,10 +35,10 @@ impl tasks::Host for Guest {
         let answer = match (self.audit.replayed(Capability::Tasks, OPERATION), request_of(request)) {
             (Some(Action { result: ActionResult::Failed { error }, .. }), _) => Err(refusal(error)),
             (Some(Action { detail, .. }), Ok((name, child))) => {
-                self.children.ask_again(&name, child);
+                self.reach.children.ask_again(&name, child);
                 Ok(detail)
             }
-            (None, Ok((name, child))) => self.children.spawn(&name, child).map(String::from),
+            (None, Ok((name, child))) => self.reach.children.spawn(&name, child).map(String::from),
             (_, Err(error)) => Err(error),
         };
         let deed = Deed::new(Capability::Tasks, OPERATION, short(&resource));
@@ -66,7 +66,7 @@ impl tasks::Host for Guest {
     async fn cancel(&mut self, id: String) -> wasmtime::Result<Result<(), types::Error>> {
         const OPERATION: &str = "cancel";
         self.meter.charge_call(id.len());
-        let answer = self.children.cancel(&id);
+        let answer = self.reach.children.cancel(&id);
         let answer = match self.audit.replayed(Capability::Tasks, OPERATION) {
             Some(Action { result: ActionResult::Failed { error }, .. }) => Err(refusal(error)),
             Some(_) => Ok(()),
@@ -97,7 +97,7 @@ impl Guest {
                 let until = self.clock.monotonic().saturating_add(span.saturating_mul(1_000_000));
                 self.clock.at(until)
             });
-            self.children.publish().await.map_err(|error| self.audit.fail(error))?;
+            self.reach.children.publish().await.map_err(|error| self.audit.fail(error))?;
         }
         let recorded = self.audit.replayed(Capability::Tasks, operation);
         if let Some(Action { result: ActionResult::Failed { error }, .. }) = recorded {
@@ -134,7 +134,7 @@ impl Guest {
             let twice: String = twice.chars().take(80).collect();
             return Err(ChildError::Invalid(format!("`{twice}` is there twice")));
         }
-        ids.iter().map(|id| self.children.status(id)).collect()
+        ids.iter().map(|id| self.reach.children.status(id)).collect()
     }
 
     /// Records what was answered, and answers.

@@ -216,7 +216,7 @@ fn a_wait_for_children_costs_no_instance_and_ends_with_what_they_put_out() {
             });
             attempt.job.recorder = recorder.clone();
             let told = Arc::new(Told { status, published: AtomicU32::new(0), asked: Mutex::default() });
-            attempt.job.children = told.clone();
+            attempt.job.reach.children = told.clone();
             let ran = sandbox.run_agent(&plugin, attempt.job).await;
             let live = recorder.live.lock().unwrap().clone();
             let asked = told.asked.lock().unwrap().clone();

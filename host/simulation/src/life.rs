@@ -150,6 +150,7 @@ impl Opened {
             return Ok(End::WasDone);
         }
         let engine = Engine::new(Ports {
+            services: longhaul_core::reach::Services::default(),
             plugins: Arc::new(SimPlugins { process: Arc::clone(process), project: ground.project }),
             workspace: Arc::clone(&self.workspace) as _,
             journal: Arc::clone(&self.journal) as _,

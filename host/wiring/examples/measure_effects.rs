@@ -102,6 +102,7 @@ async fn run(count: u64) -> Duration {
     let journal = Arc::new(JournalPort::new(store.clone(), Reader::open(&state).unwrap(), Place::Threads));
     let plugins = Arc::new(Effects { count, took: AtomicU64::new(0) });
     let ports = Ports {
+        services: longhaul_core::reach::Services::default(),
         plugins: Arc::clone(&plugins) as _,
         workspace,
         journal,

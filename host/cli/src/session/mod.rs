@@ -164,6 +164,7 @@ impl Entered {
         let signals = tokio::spawn(signals.watch(control.clone(), Arc::clone(&progress), store.clone()));
         let requests = tokio::spawn(request::watch(state.clone(), run.clone(), control, Arc::clone(&progress)));
         let ports = Ports {
+            services: longhaul_core::reach::Services::default(),
             plugins: Arc::new(plugins),
             workspace: Arc::clone(&workspace) as _,
             journal,

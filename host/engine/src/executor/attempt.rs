@@ -10,11 +10,11 @@ use crate::ports::JournalError;
 use crate::shared::{Shared, Stop};
 use crate::transcript::{Fault, Noted, Script, Transcript};
 use longhaul_core::attempt::{Committer, Limits, NeverCommits, Outcome, Usage};
-use longhaul_core::children::NoChildren;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Entry, Position};
 use longhaul_core::id::{AttemptId, Name};
 use longhaul_core::incident::{IncidentClass, Problem};
+use longhaul_core::reach::Reach;
 use longhaul_core::stage::Stage;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -153,7 +153,8 @@ impl Try<'_> {
         let desk = Desk::new(shared, &transcript, &attempt);
         let middle = Middle::new(shared, &transcript, &attempt, &stage, &desk);
         let committer: Arc<dyn Committer> = if may_write { middle.clone() } else { Arc::new(NeverCommits) };
-        let left = started.run(stage.files(), committer, desk.clone()).await;
+        let reach = Reach { children: desk.clone(), services: shared.ports.services.clone() };
+        let left = started.run(stage.files(), committer, reach).await;
         self.used.changes.extend(middle.changes());
         let (result, usage) = match left? {
             Left::Ended(result, usage) => (result, usage),
@@ -252,7 +253,8 @@ impl Try<'_> {
             Err(problem) => return Ok(refused(problem)),
         };
         self.count(started.noted());
-        let (result, usage) = match started.run(files, Arc::new(NeverCommits), Arc::new(NoChildren)).await? {
+        let services = self.shared.ports.services.clone();
+        let (result, usage) = match started.run(files, Arc::new(NeverCommits), Reach::alone(services)).await? {
             Left::Ended(result, usage) => (result, usage),
             left => return Ok(Verdict::Left(left.into())),
         };

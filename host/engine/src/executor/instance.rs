@@ -4,13 +4,13 @@ use super::watch::Watch;
 use crate::shared::{Shared, Stop};
 use crate::transcript::{Fault, Noted, Transcript};
 use longhaul_core::attempt::{AttemptReport, Committer, Job, Limits, Outcome, Ran, TaskInput, Usage, Wait};
-use longhaul_core::children::Children;
 use longhaul_core::digest::Digest;
 use longhaul_core::effect::PastEffects;
 use longhaul_core::entry::Entry;
 use longhaul_core::grant::{Grant, Permissions};
 use longhaul_core::id::{AttemptId, Name};
 use longhaul_core::incident::{IncidentClass, Problem};
+use longhaul_core::reach::Reach;
 use longhaul_core::recall::Recall;
 use longhaul_core::stage::Stage;
 use longhaul_core::units::show_duration;
@@ -115,7 +115,7 @@ impl Started<'_> {
         self,
         files: Arc<dyn Stage>,
         committer: Arc<dyn Committer>,
-        children: Arc<dyn Children>,
+        reach: Reach,
     ) -> Result<Left, Fault> {
         let Instance { shared, transcript, attempt, agent, limits, deadline, input, state, stop, .. } = self.instance;
         let (time, call_time) = (limits.time, limits.call_time);
@@ -138,7 +138,7 @@ impl Started<'_> {
             clock: shared.ports.time.clone(),
             committer,
             recall: watch.clone(),
-            children,
+            reach,
             meter: watch.clone(),
             began: self.noted.at,
             seed: Digest::of(format!("{}/{attempt}", shared.seed).as_bytes()),

@@ -16,8 +16,8 @@ const TASKS: &str = "  plan: { for_each: [1, 2] }\n  z: { needs: plan, agent: ha
 
 /// Waits for children as a guest does: what is held back is published, and the answer is recorded.
 async fn wait_for(job: &Job, children: &[TaskId]) -> Result<Vec<ChildStatus>, Problem> {
-    job.children.publish().await.map_err(|_| problem(IncidentClass::Fatal))?;
-    let all = || children.iter().map(|child| job.children.status(child.as_str()).unwrap()).collect::<Vec<_>>();
+    job.reach.children.publish().await.map_err(|_| problem(IncidentClass::Fatal))?;
+    let all = || children.iter().map(|child| job.reach.children.status(child.as_str()).unwrap()).collect::<Vec<_>>();
     if job.recorder.replayed().is_none() && !all().iter().all(ChildStatus::has_ended) {
         return Err(suspended(&Wait { until: None, children: children.to_vec() }));
     }
@@ -194,7 +194,7 @@ async fn a_child_that_is_not_wanted_any_more_stops_at_once() {
         .agent("boss", |job| async move {
             let slow = spawn(&job, "slow", json!({}), &[])?;
             crate::world::wait(&job, Duration::from_secs(60)).await?;
-            job.children.cancel(slow.as_str()).unwrap();
+            job.reach.children.cancel(slow.as_str()).unwrap();
             act(&job, "cancels").ok();
             assert_eq!(wait_for(&job, &[slow]).await?, [ChildStatus::Cancelled]);
             Ok(json!({}))
@@ -209,20 +209,20 @@ async fn a_child_that_is_not_wanted_any_more_stops_at_once() {
 async fn requests_that_make_no_sense_are_refused_in_words() {
     let world = strict().agent("hand", |_| async { Ok(json!({})) }).agent("boss", |job| async move {
         let refused = |name: &str, agent: &str, needs: &[&str]| {
-            job.children.spawn(name, crate::world::new_child(agent, json!({}), needs)).unwrap_err().to_string()
+            job.reach.children.spawn(name, crate::world::new_child(agent, json!({}), needs)).unwrap_err().to_string()
         };
         assert!(refused("a b", "hand", &[]).contains("is not a name"));
         assert_eq!(refused("a", "nobody", &[]), "the workflow has no agent `nobody`; it has `boss`, `hand`");
         assert_eq!(refused("a", "hand", &["b"]), "it needs `b`, which was not asked for before");
         assert_eq!(refused("a", "hand", &["b"; 1_001]), "it needs 1001 others, and 1000 are allowed at most");
         assert_eq!(refused("_undo-1", "hand", &[]), "`_undo-1` begins with `_`, as names of the host's own do");
-        job.children.spawn("a", crate::world::new_child("hand", json!({}), &[])).unwrap();
+        job.reach.children.spawn("a", crate::world::new_child("hand", json!({}), &[])).unwrap();
         assert_eq!(refused("a", "boss", &[]), "a child `a` was asked for before, and differently");
         for foreign in ["z", "plan", "plan.a.b", "nothing at all", "plan.unknown"] {
-            assert!(job.children.status(foreign).is_err(), "{foreign}");
-            assert!(job.children.cancel(foreign).is_err(), "{foreign}");
+            assert!(job.reach.children.status(foreign).is_err(), "{foreign}");
+            assert!(job.reach.children.cancel(foreign).is_err(), "{foreign}");
         }
-        job.children.cancel("plan.a").unwrap();
+        job.reach.children.cancel("plan.a").unwrap();
         Ok(json!({}))
     });
     let report = world.run(HEAD, "  plan: {}\n  z: {agent: hand}").await.unwrap();
@@ -233,7 +233,8 @@ async fn requests_that_make_no_sense_are_refused_in_words() {
 async fn an_agent_that_asks_without_end_is_refused() {
     let world = strict().agent("hand", |_| async { Ok(json!({})) }).agent("boss", |job| async move {
         let big = json!({ "text": "x".repeat(1 << 20) });
-        let ask = |n: usize, input| job.children.spawn(&format!("c{n}"), crate::world::new_child("hand", input, &[]));
+        let ask =
+            |n: usize, input| job.reach.children.spawn(&format!("c{n}"), crate::world::new_child("hand", input, &[]));
         let mut asked = 0;
         let error = loop {
             match ask(asked, big.clone()) {
@@ -243,7 +244,7 @@ async fn an_agent_that_asks_without_end_is_refused() {
         };
         assert_eq!((asked, error), (63, ChildError::TooMuch));
         // What is published counts as well.
-        job.children.publish().await.unwrap();
+        job.reach.children.publish().await.unwrap();
         assert_eq!(ask(asked, big), Err(ChildError::TooMuch));
         while ask(asked, json!({})).is_ok() {
             asked += 1;
@@ -298,13 +299,13 @@ fn fickle() -> World {
             let gone = spawn(&job, "gone", json!({}), &[])?;
             let after = spawn(&job, "after", json!({}), &["gone"])?;
             let behind = spawn(&job, "behind", json!({}), &["after"])?;
-            job.children.cancel(gone.as_str()).unwrap();
+            job.reach.children.cancel(gone.as_str()).unwrap();
             act(&job, "cancels").ok();
             let all = wait_for(&job, &[gone, after, behind]).await?;
             assert_eq!(all, [ChildStatus::Cancelled, ChildStatus::Cancelled, ChildStatus::Cancelled]);
             // It ends at the very moment at which it is not wanted any more.
             crate::world::wait(&job, Duration::from_secs(60)).await?;
-            job.children.cancel(quick.as_str()).unwrap();
+            job.reach.children.cancel(quick.as_str()).unwrap();
             act(&job, "cancels").ok();
             wait_for(&job, &[quick]).await?;
             Ok(json!({}))

@@ -187,8 +187,8 @@ async fn what_a_child_did_is_taken_back_as_what_its_parent_did() {
         .agent("hand", |_| async { Err(problem(IncidentClass::Validation)) })
         .agent("a", |job| async move {
             let first = crate::world::spawn(&job, "first", json!({ "n": 5 }), &[])?;
-            job.children.publish().await.map_err(|_| problem(IncidentClass::Fatal))?;
-            let has_ended = job.children.status(first.as_str()).unwrap().has_ended();
+            job.reach.children.publish().await.map_err(|_| problem(IncidentClass::Fatal))?;
+            let has_ended = job.reach.children.status(first.as_str()).unwrap().has_ended();
             if job.recorder.replayed().is_none() && !has_ended {
                 return Err(crate::world::suspended(&Wait { until: None, children: vec![first] }));
             }

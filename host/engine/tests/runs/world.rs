@@ -189,6 +189,7 @@ impl World {
 
     fn ports(&self) -> Ports {
         Ports {
+            services: longhaul_core::reach::Services::default(),
             plugins: Arc::new(self.plugins.clone()),
             workspace: Arc::new(FakeWorkspace(self.files.clone())),
             journal: self.journal.clone(),
@@ -327,7 +328,7 @@ pub(crate) fn write(job: &Job, path: &str, text: &str) {
 /// suspended.
 pub(crate) async fn wait(job: &Job, span: Duration) -> Result<(), Problem> {
     let due = Timestamp(job.began.0 + span.as_millis() as u64);
-    job.children.publish().await.map_err(|_| problem(IncidentClass::Fatal))?;
+    job.reach.children.publish().await.map_err(|_| problem(IncidentClass::Fatal))?;
     if job.recorder.replayed().is_none() && job.clock.now() < due {
         return Err(suspended(&Wait::until(due)));
     }
@@ -341,7 +342,7 @@ pub(crate) fn suspended(wait: &Wait) -> Problem {
 
 /// Asks for a child by the agent `hand`, as a guest does.
 pub(crate) fn spawn(job: &Job, child: &str, input: Value, needs: &[&str]) -> Result<TaskId, Problem> {
-    let id = job.children.spawn(child, new_child("hand", input, needs));
+    let id = job.reach.children.spawn(child, new_child("hand", input, needs));
     act(job, "spawn").map_err(|_| problem(IncidentClass::Fatal))?;
     id.map_err(|error| Problem::new(IncidentClass::Fatal, error.to_string()))
 }

@@ -24,6 +24,7 @@ use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Entry, Record};
 use longhaul_core::grant::{FsPermissions, Grant, Party, Permissions};
 use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
+use longhaul_core::reach::{Reach, Services};
 use longhaul_core::stage::Stage;
 use longhaul_core::units::{Fuel, Timestamp};
 use longhaul_sandbox::{CompileLimits, CompileWorker, Enclosure, Plugin, Sandbox, SandboxConfig, WallPolicy};
@@ -147,7 +148,7 @@ impl Bench {
             clock: Arc::new(Stopped),
             committer: Arc::new(longhaul_core::attempt::NeverCommits),
             recall: Arc::new(longhaul_core::recall::NeverRecalled),
-            children: Arc::new(longhaul_core::children::NoChildren),
+            reach: Reach::alone(Services::default()),
             meter: Arc::new(longhaul_core::spend::Unmetered),
             began: Timestamp(0),
             seed: Digest::of(b"seed"),

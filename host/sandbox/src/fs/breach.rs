@@ -176,7 +176,7 @@ mod tests {
                 clock: Arc::new(Still),
                 committer: Arc::new(longhaul_core::attempt::NeverCommits),
                 recall: Arc::new(longhaul_core::recall::NeverRecalled),
-                children: Arc::new(longhaul_core::children::NoChildren),
+                reach: longhaul_core::reach::Reach::alone(longhaul_core::reach::Services::default()),
                 meter: Arc::new(longhaul_core::spend::Unmetered),
                 began: Timestamp(0),
                 seed: Digest::of(b"seed"),

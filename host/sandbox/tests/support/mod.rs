@@ -13,6 +13,7 @@ use longhaul_core::digest::Digest;
 use longhaul_core::grant::{FsPermissions, Grant, Party, Permissions};
 use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
 use longhaul_core::incident::Problem;
+use longhaul_core::reach::{Reach, Services};
 use longhaul_core::units::{Bytes, Fuel, Timestamp};
 use longhaul_sandbox::{CompileLimits, CompileWorker, Enclosure, Plugin, Sandbox, SandboxConfig, WallPolicy};
 use serde_json::{Value, json};
@@ -199,7 +200,7 @@ impl Attempt {
             clock: Arc::new(Counter::default()),
             committer: Arc::new(longhaul_core::attempt::NeverCommits),
             recall: Arc::new(longhaul_core::recall::NeverRecalled),
-            children: Arc::new(longhaul_core::children::NoChildren),
+            reach: Reach::alone(Services::default()),
             meter: Arc::new(longhaul_core::spend::Unmetered),
             began: Timestamp(1_700_000_000_000),
             seed: Digest::of(b"seed"),

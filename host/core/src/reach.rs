@@ -1,0 +1,57 @@
+//! What an attempt reaches beyond its files: the run that it is part of, and the services of the host.
+//!
+//! What belongs to the run (children, and whatever else becomes part of it with a commit) the engine provides for each attempt.
+//! [`Services`] are what host calls reach outside; they are the same for all attempts, and know nothing of runs or records.
+
+use crate::children::{Children, NoChildren};
+use serde::{Deserialize, Serialize};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A future that can be sent between threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What one attempt reaches.
+#[derive(Clone)]
+pub struct Reach {
+    /// The tasks that it asks for.
+    pub children: Arc<dyn Children>,
+    /// What its host calls reach outside.
+    pub services: Services,
+}
+
+impl Reach {
+    /// Nothing of a run: for an attempt whose work is not its own. Services are reached as granted.
+    pub fn alone(services: Services) -> Self {
+        Self { children: Arc::new(NoChildren), services }
+    }
+}
+
+/// The services of a host.
+#[derive(Clone, Default)]
+pub struct Services {}
+
+/// Why a service did not do what it was asked to do; the guest is told, and so are its replays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case", tag = "error", content = "about")]
+pub enum ServiceError {
+    /// This host has no such service, or it is not configured. The text says why.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The arguments make no sense. The text names the argument.
+    #[error("{0}")]
+    Invalid(String),
+    /// A quota, a size limit or a budget is used up. The text names it with its value.
+    #[error("{0}")]
+    Exhausted(String),
+    /// It took longer than this.
+    #[error("it took more than {}", crate::units::show_duration(*.0))]
+    TimedOut(Duration),
+    /// The service asks to wait; the value says how long, where it told.
+    #[error("the service asks to wait")]
+    RateLimited(Option<Duration>),
+    /// The service tried and failed. The text is its own word.
+    #[error("{0}")]
+    Failed(String),
+}
