@@ -1,0 +1,1 @@
+//! Commands in an OS sandbox.
