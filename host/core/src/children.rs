@@ -38,24 +38,6 @@ pub struct ChildTask {
     pub priority: i32,
 }
 
-/// What an attempt has held back for others, and makes known in one step.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Outbox {
-    /// Tasks that it asked for.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub spawned: Vec<ChildTask>,
-    /// Children that it does not want any more.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub cancelled: Vec<TaskId>,
-}
-
-impl Outbox {
-    /// Whether nothing is held back.
-    pub fn is_empty(&self) -> bool {
-        self.spawned.is_empty() && self.cancelled.is_empty()
-    }
-}
-
 /// How a child stands, as its parent sees it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ChildStatus {

@@ -5,7 +5,6 @@
 
 use crate::action::Action;
 use crate::attempt::{Limits, LogLevel, Outcome, Usage, Wait};
-use crate::children::Outbox;
 use crate::counts::TaskCounts;
 use crate::digest::Digest;
 use crate::effect::Intent;
@@ -13,6 +12,7 @@ use crate::grant::{Party, Permissions};
 use crate::id::{AttemptId, Name, RunId, TaskId};
 use crate::incident::{Decision, Incident, Problem};
 use crate::manifest::PluginKind;
+use crate::outbox::Outbox;
 use crate::path::StagePath;
 use crate::state::{RunState, TaskState};
 use crate::units::{Bytes, Fuel, Money, Timestamp, Tokens};

@@ -18,6 +18,7 @@ pub mod graph;
 pub mod id;
 pub mod incident;
 pub mod manifest;
+pub mod outbox;
 pub mod path;
 pub mod reach;
 pub mod recall;

@@ -4,8 +4,9 @@
 //! parent is open, because only the parent reads it.
 
 use crate::room::{Room, weight};
-use longhaul_core::children::{ChildStatus, ChildTask, Outbox};
+use longhaul_core::children::{ChildStatus, ChildTask};
 use longhaul_core::id::TaskId;
+use longhaul_core::outbox::Outbox;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -6,10 +6,10 @@ use crate::state::{Place, resolve};
 use crate::terminal::{one_line, say};
 use longhaul_core::action::{Action, ActionResult};
 use longhaul_core::attempt::{LogLevel, Outcome};
-use longhaul_core::children::Outbox;
 use longhaul_core::effect::{EffectClass, Intent};
 use longhaul_core::entry::{Entry, Record};
 use longhaul_core::id::TaskId;
+use longhaul_core::outbox::Outbox;
 use longhaul_store::{Content, EntryKind, Filter, Line};
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -135,7 +135,7 @@ fn describe(record: &Record, debug: bool) -> Option<String> {
             format!("progress {done}{total} {}", one_line(note, 100))
         }
         Entry::AttemptSuspended { wait } => format!("is suspended and waits {wait}"),
-        Entry::Published(Outbox { spawned, cancelled }) => {
+        Entry::Published(Outbox { spawned, cancelled, .. }) => {
             format!("asks for {} children, and cancels {}", spawned.len(), cancelled.len())
         }
         Entry::AttemptEnded { result, usage } => match result {

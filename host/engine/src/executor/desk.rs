@@ -5,10 +5,11 @@ use crate::shared::Shared;
 use crate::transcript::{Fault, Transcript, told};
 use longhaul_core::attempt::RecordError;
 use longhaul_core::children::{
-    ChildError, ChildStatus, ChildTask, Children, MAX_CHILDREN, MAX_IN_RUN, MAX_INPUTS, MAX_NEEDS, NewChild, Outbox,
+    ChildError, ChildStatus, ChildTask, Children, MAX_CHILDREN, MAX_IN_RUN, MAX_INPUTS, MAX_NEEDS, NewChild,
 };
 use longhaul_core::entry::Entry;
 use longhaul_core::id::{AttemptId, Name, TaskId};
+use longhaul_core::outbox::Outbox;
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

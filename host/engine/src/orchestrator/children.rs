@@ -2,8 +2,9 @@
 
 use super::dispatcher::Dispatcher;
 use crate::error::Halt;
-use longhaul_core::children::{ChildStatus, Outbox};
+use longhaul_core::children::ChildStatus;
 use longhaul_core::id::TaskId;
+use longhaul_core::outbox::Outbox;
 use longhaul_core::state::{TaskEvent, TaskState};
 use serde_json::{Value, json};
 use std::sync::Arc;

@@ -13,10 +13,11 @@
 use super::dispatcher::Dispatcher;
 use crate::error::Halt;
 use crate::recovery::Verdict;
-use longhaul_core::children::{ChildStatus, ChildTask, MAX_CHILDREN, Outbox};
+use longhaul_core::children::{ChildStatus, ChildTask, MAX_CHILDREN};
 use longhaul_core::entry::Entry;
 use longhaul_core::id::{AttemptId, Name, TaskId};
 use longhaul_core::incident::Incident;
+use longhaul_core::outbox::Outbox;
 use longhaul_core::state::TaskEvent;
 use longhaul_core::workflow::expr::EvaluationError;
 use longhaul_core::workflow::model::SplitSpec;

@@ -13,10 +13,10 @@ use crate::history::{Decided, History, Output, Step as HistoryStep, TaskHistory}
 use crate::recovery::Verdict;
 use crate::transcript::Script;
 use longhaul_core::attempt::Outcome;
-use longhaul_core::children::Outbox;
 use longhaul_core::entry::CheckpointReason;
 use longhaul_core::id::TaskId;
 use longhaul_core::incident::Decision;
+use longhaul_core::outbox::Outbox;
 use longhaul_core::state::{TaskEvent, TaskState};
 use longhaul_core::units::Timestamp;
 use serde_json::Value;

@@ -2,7 +2,7 @@
 
 use longhaul_core::action::{Action, ActionResult, ContextFill};
 use longhaul_core::attempt::{Limits, LogLevel, Outcome, Usage, Wait};
-use longhaul_core::children::{ChildTask, Outbox};
+use longhaul_core::children::ChildTask;
 use longhaul_core::counts::TaskCounts;
 use longhaul_core::digest::Digest;
 use longhaul_core::effect::{Answered, Call, CallKind, Intent, KeyScope};
@@ -11,6 +11,7 @@ use longhaul_core::grant::{Capability, FsPermissions, Party, Permissions};
 use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
 use longhaul_core::incident::{Decision, Incident, IncidentClass, Problem};
 use longhaul_core::manifest::PluginKind;
+use longhaul_core::outbox::Outbox;
 use longhaul_core::path::StagePath;
 use longhaul_core::state::{RunState, TaskState};
 use longhaul_core::units::{Bytes, Fuel, Money, Timestamp, Tokens};
