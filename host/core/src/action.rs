@@ -2,9 +2,11 @@
 
 use crate::digest::Digest;
 use crate::grant::{Capability, Denial};
+use crate::spend::Spent;
 use crate::units::{Bytes, Tokens};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::time::Duration;
 
 /// How an action ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,12 +70,21 @@ pub struct Action {
 pub struct Exchange {
     /// The digest of all that was sent.
     pub request: Digest,
+    /// What was asked, where the service says it in words; what an earlier exchange of the attempt has already is not said again.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub asked: String,
     /// What the guest was told, in the words of the service.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub answer: String,
     /// How full the context of the model was that answered, where one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<ContextFill>,
+    /// What it took of the run's budget.
+    #[serde(default, skip_serializing_if = "Spent::is_nothing")]
+    pub spent: Spent,
+    /// How long it took.
+    #[serde(default, skip_serializing_if = "Duration::is_zero")]
+    pub took: Duration,
 }
 
 /// How full a model's context is: what an agent has to know to sum up in time.

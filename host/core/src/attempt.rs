@@ -117,6 +117,8 @@ pub struct Job {
     pub recall: Arc<dyn Recall>,
     /// What it reaches beyond its files.
     pub reach: Reach,
+    /// The model that its agent works with where it names none; none for the host's default.
+    pub model: Option<String>,
     /// Told what models cost while it works.
     pub meter: Arc<dyn Meter>,
     /// When the attempt began. A replayed one began when the first did.

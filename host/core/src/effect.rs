@@ -27,10 +27,12 @@ use crate::digest::Digest;
 use crate::grant::Capability;
 use crate::id::{AttemptId, RunId};
 use crate::incident::{IncidentClass, Problem};
+use crate::spend::Spent;
 use crate::units::Bytes;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 /// The most bytes of an answer that is recorded. As JSON it can be six times as long, and an entry holds 64 MiB.
 pub const MAX_ANSWER: usize = 8 << 20;
@@ -160,7 +162,7 @@ impl Call {
     /// The action that this call becomes with its answer. An answer longer than [`MAX_ANSWER`] is not kept, which makes
     /// the action a failed one: what was done is in the record all the same.
     pub fn answered(self, answered: Answered) -> Action {
-        let Answered { result, answer, bytes, digest, context } = answered;
+        let Answered { result, asked, answer, bytes, digest, context, spent, took } = answered;
         let (result, answer) = match answer.len() {
             0..=MAX_ANSWER => (result, answer),
             length => {
@@ -177,7 +179,7 @@ impl Call {
             calls: 1,
             bytes,
             digest,
-            exchange: Some(Box::new(Exchange { request: self.request, answer, context })),
+            exchange: Some(Box::new(Exchange { request: self.request, asked, answer, context, spent, took })),
             result,
         }
     }
@@ -188,6 +190,8 @@ impl Call {
 pub struct Answered {
     /// How it ended.
     pub result: ActionResult,
+    /// What was asked, in words, where the record shall have it; at most [`MAX_ANSWER`] bytes.
+    pub asked: String,
     /// What the guest is to be told, in the words of the service: the same text comes back in a replay.
     pub answer: String,
     /// Bytes that went through.
@@ -196,19 +200,35 @@ pub struct Answered {
     pub digest: Option<Digest>,
     /// How full the context of the model is that answered: reported to the guest, and to its replays.
     pub context: Option<ContextFill>,
+    /// What it took of the run's budget, also where it failed.
+    pub spent: Spent,
+    /// How long it took.
+    pub took: Duration,
 }
 
 impl Answered {
     /// A call that went well.
     pub fn ok(answer: impl Into<String>) -> Self {
         let answer = answer.into();
-        Self { result: ActionResult::Ok, bytes: Bytes(answer.len() as u64), answer, digest: None, context: None }
+        Self { bytes: Bytes(answer.len() as u64), answer, ..Self::of(ActionResult::Ok) }
     }
 
     /// One that did not.
     pub fn failed(error: impl Into<String>) -> Self {
-        let result = ActionResult::Failed { error: error.into() };
-        Self { result, answer: String::new(), bytes: Bytes(0), digest: None, context: None }
+        Self::of(ActionResult::Failed { error: error.into() })
+    }
+
+    fn of(result: ActionResult) -> Self {
+        Self {
+            result,
+            asked: String::new(),
+            answer: String::new(),
+            bytes: Bytes(0),
+            digest: None,
+            context: None,
+            spent: Spent::default(),
+            took: Duration::ZERO,
+        }
     }
 }
 

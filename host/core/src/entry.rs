@@ -17,6 +17,7 @@ use crate::path::StagePath;
 use crate::state::{RunState, TaskState};
 use crate::units::{Bytes, Fuel, Money, Timestamp, Tokens};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A position in a run's journal, from 0 on without gaps.
@@ -71,6 +72,9 @@ pub enum Entry {
         apply: bool,
         /// How many checkpoints are kept.
         keep: u32,
+        /// What answers for models of the workflow's own, by their names: the files as they were read.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        scripts: BTreeMap<String, String>,
     },
     /// The run goes on after a pause or a crash.
     RunResumed {

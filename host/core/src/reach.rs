@@ -4,6 +4,7 @@
 //! [`Services`] are what host calls reach outside; they are the same for all attempts, and know nothing of runs or records.
 
 use crate::children::{Children, NoChildren};
+use crate::model::Models;
 use serde::{Deserialize, Serialize};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -30,7 +31,10 @@ impl Reach {
 
 /// The services of a host.
 #[derive(Clone, Default)]
-pub struct Services {}
+pub struct Services {
+    /// Language models; none where the host has none.
+    pub models: Option<Arc<dyn Models>>,
+}
 
 /// Why a service did not do what it was asked to do; the guest is told, and so are its replays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]

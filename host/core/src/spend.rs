@@ -2,18 +2,26 @@
 
 use crate::attempt::Usage;
 use crate::units::{Money, Tokens};
+use serde::{Deserialize, Serialize};
 use std::ops::{Add, Sub};
 
 /// Tokens and money.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
     /// Tokens of language models, read and written.
+    #[serde(default)]
     pub tokens: Tokens,
     /// What they cost.
+    #[serde(default)]
     pub money: Money,
 }
 
 impl Spent {
+    /// Whether it is nothing at all.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// What an attempt spent in all.
     pub fn of(usage: &Usage) -> Self {
         Self { tokens: usage.tokens, money: usage.money }

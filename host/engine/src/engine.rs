@@ -82,7 +82,7 @@ impl Engine {
         options: RunOptions,
     ) -> Result<RunReport, EngineError> {
         let graph = Graph::new(&workflow)?;
-        let RunOptions { file, source, host, isolation, inputs, policy, seed, apply, control } = options;
+        let RunOptions { file, source, host, isolation, inputs, policy, scripts, seed, apply, control } = options;
         let started = self.ports.time.now();
         let start = Start {
             run: run.clone(),
@@ -113,6 +113,7 @@ impl Engine {
             seed,
             apply: apply == Apply::OnSuccess,
             keep: workflow.checkpoints.keep,
+            scripts,
         };
         announce(&shared, entry).map_err(halt)?;
         let book = Book::new(&workflow, graph, shared.ledger.clone()).map_err(halt)?;
@@ -210,13 +211,13 @@ impl Engine {
         for (name, spec) in &workflow.agents {
             let info = loaded(PluginKind::Agent, name, self.ports.plugins.agent(name))?;
             let config = evaluate(&spec.config, format!("agents.{name}.config"))?;
-            agents.insert(name.clone(), Configured { info, config });
+            agents.insert(name.clone(), Configured { info, config, model: spec.model.clone() });
         }
         let mut strategies = BTreeMap::new();
         for (name, spec) in &workflow.strategies {
             let info = loaded(PluginKind::Strategy, name, self.ports.plugins.strategy(name))?;
             let config = evaluate(&spec.config, format!("strategies.{name}.config"))?;
-            strategies.insert(name.clone(), Configured { info, config });
+            strategies.insert(name.clone(), Configured { info, config, model: None });
         }
         let mut objective = match evaluate(&workflow.objective, "objective".to_owned())? {
             Value::String(text) => text,

@@ -49,6 +49,8 @@ pub struct History {
     plugins: Vec<(PluginKind, Name, Digest)>,
     /// What the operator allowed.
     pub policy: Option<Permissions>,
+    /// What answers for the workflow's own models, by their names.
+    pub scripts: BTreeMap<String, String>,
     pub(crate) inputs: Map<String, Value>,
     pub(crate) seed: u64,
     pub(crate) apply: Apply,
@@ -157,7 +159,9 @@ impl History {
     }
 
     fn begin(record: Record) -> Option<Self> {
-        let Entry::RunStarted { run, file, source, base, inputs, policy, seed, apply, keep, .. } = record.entry else {
+        let Entry::RunStarted { run, file, source, base, inputs, policy, seed, apply, keep, scripts, .. } =
+            record.entry
+        else {
             return None;
         };
         Some(Self {
@@ -167,6 +171,7 @@ impl History {
             source,
             plugins: Vec::new(),
             policy,
+            scripts,
             inputs,
             seed,
             apply: if apply { Apply::OnSuccess } else { Apply::Later },

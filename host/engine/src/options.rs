@@ -3,6 +3,7 @@
 use longhaul_core::entry::Budget;
 use longhaul_core::grant::Permissions;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -21,6 +22,8 @@ pub struct RunOptions {
     pub inputs: Map<String, Value>,
     /// What the operator allows. None means that there is no policy, and the workflow's word stands.
     pub policy: Option<Permissions>,
+    /// What answers for the workflow's own models, by their names: the files as they were read. It goes into the record.
+    pub scripts: BTreeMap<String, String>,
     /// What all randomness of the run derives from, apart from that inside guests.
     pub seed: u64,
     /// What becomes of the result.

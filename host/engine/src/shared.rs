@@ -56,6 +56,8 @@ pub(crate) struct Configured {
     pub(crate) info: PluginInfo,
     /// A JSON object, evaluated.
     pub(crate) config: Value,
+    /// The model that it works with, where the workflow says.
+    pub(crate) model: Option<String>,
 }
 
 /// The current version of the run's workspace. Commits are made one at a time, in the order in which they ask.

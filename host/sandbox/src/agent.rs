@@ -7,6 +7,7 @@ use crate::run::{Finish, new_store, run_to_end};
 use crate::sandbox::Inner;
 use longhaul_core::attempt::{AttemptReport, Job, Outcome, Ran, Usage};
 use longhaul_core::incident::{IncidentClass, Problem};
+use longhaul_core::model::Asker;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,7 @@ pub(crate) async fn run(inner: &Inner, plugin: &Plugin, job: Job) -> Ran {
     };
     let began = Instant::now();
     let task = to_wit(&job);
+    let asker = Asker { agent: job.task.agent.clone(), attempt: job.task.attempt.clone() };
     let config = GuestConfig {
         limits: job.limits,
         grant: job.grant,
@@ -35,6 +37,9 @@ pub(crate) async fn run(inner: &Inner, plugin: &Plugin, job: Job) -> Ran {
         committer: job.committer,
         recall: job.recall,
         reach: job.reach,
+        asker: Some(asker),
+        model: job.model,
+        spending: job.meter,
         began: job.began,
         seed: job.seed,
         suspends: true,

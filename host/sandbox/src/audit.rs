@@ -8,6 +8,7 @@ use longhaul_core::attempt::{AttemptEvent, LogLevel, RecordError, Recorder};
 use longhaul_core::digest::Digest;
 use longhaul_core::effect::{Answered, Call, CallKind, IdempotencyKey, perform};
 use longhaul_core::grant::{Capability, Denial};
+use longhaul_core::spend::Spent;
 use longhaul_core::units::Bytes;
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -114,6 +115,8 @@ struct State {
     failure: Option<AuditError>,
     /// How full the context was of the model that was asked last.
     context: Option<ContextFill>,
+    /// What all calls took of the run's budget, in a replay as it was then.
+    spent: Spent,
 }
 
 impl Audit {
@@ -177,11 +180,12 @@ impl Audit {
         };
         // Only the guest makes calls, one after the other, so nothing else is recorded meanwhile.
         let performed = perform(self.recorder.as_ref(), call, act).await.map_err(|error| self.fail(error))?;
-        let answer = performed.exchange.as_ref().map_or(0, |exchange| exchange.answer.len());
         let mut state = self.lock();
-        self.admit_text(&mut state, answer as u64)?;
-        let context = performed.exchange.as_ref().and_then(|exchange| exchange.context);
-        state.context = context.or(state.context);
+        if let Some(exchange) = &performed.exchange {
+            state.spent = state.spent + exchange.spent;
+            state.context = exchange.context.or(state.context);
+            self.admit_text(&mut state, (exchange.asked.len() + exchange.answer.len()) as u64)?;
+        }
         Ok(performed)
     }
 
@@ -237,6 +241,11 @@ impl Audit {
     /// How full the context of the model is that was asked last, in a replay as it was then; none before the first.
     pub(crate) fn context(&self) -> Option<ContextFill> {
         self.lock().context
+    }
+
+    /// What all calls took of the run's budget so far.
+    pub(crate) fn spent(&self) -> Spent {
+        self.lock().spent
     }
 
     /// The first refusals, as evidence.

@@ -4,6 +4,7 @@ use crate::audit::Audit;
 use crate::clock::{RecordedClock, SeededRandom};
 use crate::fs::{FsContext, FsView, HasFs};
 use crate::meter::Meter;
+use crate::model::Conversation;
 use crate::sockets::{HasSockets, Sockets};
 use crate::stdio::Output;
 use crate::waits::{HasWaits, Timers, Waits};
@@ -11,8 +12,10 @@ use longhaul_core::attempt::{Committer, Limits, Recorder};
 use longhaul_core::clock::Clock;
 use longhaul_core::digest::Digest;
 use longhaul_core::grant::Grant;
+use longhaul_core::model::Asker;
 use longhaul_core::reach::Reach;
 use longhaul_core::recall::Recall;
+use longhaul_core::spend::Meter as Spending;
 use longhaul_core::stage::Stage;
 use longhaul_core::units::Timestamp;
 use std::sync::Arc;
@@ -37,6 +40,12 @@ pub(crate) struct GuestConfig {
     pub(crate) committer: Arc<dyn Committer>,
     pub(crate) recall: Arc<dyn Recall>,
     pub(crate) reach: Reach,
+    /// Who works in it; nobody where it reaches no services.
+    pub(crate) asker: Option<Asker>,
+    /// The model that it works with where it names none.
+    pub(crate) model: Option<String>,
+    /// Told what models cost.
+    pub(crate) spending: Arc<dyn Spending>,
     /// When the attempt began.
     pub(crate) began: Timestamp,
     /// Where its random numbers come from.
@@ -58,13 +67,18 @@ pub(crate) struct Guest {
     pub(crate) committer: Arc<dyn Committer>,
     pub(crate) recall: Arc<dyn Recall>,
     pub(crate) reach: Reach,
+    pub(crate) asker: Option<Asker>,
+    pub(crate) model: Option<String>,
+    pub(crate) spending: Arc<dyn Spending>,
+    /// The conversation of the last request to a model.
+    pub(crate) conversation: Conversation,
     pub(crate) limits: Limits,
 }
 
 impl Guest {
     pub(crate) fn new(config: GuestConfig) -> Self {
-        let GuestConfig { limits, grant, stage, recorder, clock, committer, recall, reach, began, seed, suspends } =
-            config;
+        let GuestConfig { limits, grant, stage, recorder, clock, committer, recall, reach, began, seed, .. } = config;
+        let GuestConfig { asker, model, spending, suspends, .. } = config;
         let audit = Audit::new(recorder, limits.events, limits.log);
         let meter = Meter::new(&limits);
         let bill = || meter.bill();
@@ -87,7 +101,25 @@ impl Guest {
         table.set_max_capacity(limits.handles as usize * 3 + SPARE_HANDLES);
         let max_read = usize::try_from(limits.call_bytes.0.min(MAX_READ)).unwrap_or(usize::MAX);
         let fs = FsContext::new(stage, grant, Arc::clone(&audit), bill(), max_read, limits.handles);
-        Self { wasi, table, fs, meter, audit, stderr, clock, timers, committer, recall, reach, limits }
+        let conversation = Conversation::default();
+        Self {
+            wasi,
+            table,
+            fs,
+            meter,
+            audit,
+            stderr,
+            clock,
+            timers,
+            committer,
+            recall,
+            reach,
+            asker,
+            model,
+            spending,
+            conversation,
+            limits,
+        }
     }
 
     fn files(&mut self) -> FsView<'_> {

@@ -18,6 +18,7 @@ use crate::guest::{Guest, GuestConfig};
 use crate::meter::on_call;
 use longhaul_core::attempt::{Usage, Wait};
 use longhaul_core::incident::{IncidentClass, Problem};
+use longhaul_core::spend::Spent;
 use longhaul_core::units::{Fuel, show_duration};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -95,8 +96,12 @@ pub(crate) async fn run_to_end<T>(
         )),
     };
     let (actions, denials) = audit.counts();
+    let Spent { tokens, money } = audit.spent();
     let result = result.map_err(|problem| crate::failure::with_denials(problem, &audit.denials()));
-    Finish::Ended(result, Usage { fuel, memory, time: began.elapsed(), actions, denials, ..Usage::default() })
+    Finish::Ended(
+        result,
+        Usage { fuel, memory, time: began.elapsed(), actions, denials, tokens, money, ..Usage::default() },
+    )
 }
 
 /// How an instance left off.

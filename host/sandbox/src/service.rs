@@ -6,30 +6,63 @@ use crate::guest::Guest;
 use longhaul_core::action::{Action, ActionResult};
 use longhaul_core::effect::{Answered, IdempotencyKey};
 use longhaul_core::reach::ServiceError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How often a call under way is a sign of life.
+const SIGN_OF_LIFE: Duration = Duration::from_millis(500);
 
 impl Guest {
     /// Has a service do a call, or takes what came of it from the record; gives the answer in the words of the service.
-    #[expect(dead_code, reason = "no service reaches out of the host yet")]
+    ///
+    /// The service has `patience` for it, or the attempt's usual time of a host call where none is given. While it works the
+    /// attempt counts as alive, and not as stuck in a call.
     pub(crate) async fn ask_service<F: Future<Output = Result<Answered, ServiceError>>>(
         &mut self,
         outward: Outward,
+        patience: Option<Duration>,
         act: impl FnOnce(IdempotencyKey) -> F,
     ) -> wasmtime::Result<Result<String, types::Error>> {
         self.meter.charge_call(outward.resource.len() + outward.detail.len());
-        let done = self.audit.perform(outward, async |key| match act(key).await {
-            Ok(answered) => answered,
-            Err(error) => refusal(&error),
+        let patience = patience.unwrap_or(self.limits.call_time);
+        let (audit, meter) = (&self.audit, &self.meter);
+        let done = audit.perform(outward, async |key| {
+            let began = Instant::now();
+            meter.waits_for_service();
+            let done = within(patience, || audit.alive(), act(key)).await;
+            let answered = match done.unwrap_or(Err(ServiceError::TimedOut(patience))) {
+                Ok(answered) => answered,
+                Err(error) => refusal(&error),
+            };
+            // Whole milliseconds are exact enough for people, and short in the record.
+            let took = Duration::from_millis(millis(began.elapsed()));
+            Answered { took, ..answered }
         });
         let action = done.await?;
+        self.spending.so_far(self.audit.spent());
         let answer = answer_of(action);
         self.meter.charge_call(answer.as_ref().map_or(0, String::len));
         Ok(answer.map_err(types::Error::from))
     }
 }
 
+/// Does `work` unless it takes longer than `patience`; `alive` is called now and then meanwhile.
+async fn within<T>(patience: Duration, alive: impl Fn(), work: impl Future<Output = T>) -> Option<T> {
+    let signs = async {
+        loop {
+            tokio::time::sleep(SIGN_OF_LIFE).await;
+            alive();
+        }
+    };
+    tokio::select! {
+        biased;
+        done = work => Some(done),
+        () = tokio::time::sleep(patience) => None,
+        () = signs => None,
+    }
+}
+
 /// A refusal as it is recorded: in words for people, and as it was for replays.
-fn refusal(error: &ServiceError) -> Answered {
+pub(crate) fn refusal(error: &ServiceError) -> Answered {
     // An error of texts and numbers is always JSON; without it a replay tells its words.
     let answer = serde_json::to_string(error).unwrap_or_default();
     Answered { answer, ..Answered::failed(error.to_string()) }

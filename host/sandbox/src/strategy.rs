@@ -14,6 +14,7 @@ use longhaul_core::id::Name;
 use longhaul_core::incident::{Decision, Incident, IncidentClass, Situation};
 use longhaul_core::reach::{Reach, Services};
 use longhaul_core::recall::NeverRecalled;
+use longhaul_core::spend::Unmetered;
 use longhaul_core::units::{Bytes, Fuel, Timestamp};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -58,6 +59,9 @@ pub(crate) async fn decide(
         committer: Arc::new(NeverCommits),
         recall: Arc::new(NeverRecalled),
         reach: Reach::alone(Services::default()),
+        asker: None,
+        model: None,
+        spending: Arc::new(Unmetered),
         began: situation.incident.at,
         seed: Digest::of(&situation.random.to_be_bytes()),
         suspends: false,

@@ -83,6 +83,7 @@ fn start(journal: &Journal, name: &str) -> RunJournal {
         seed: 0,
         apply: true,
         keep: 3,
+        scripts: Default::default(),
     };
     journal.start_run(&Record { at: Timestamp(1), task: None, attempt: None, entry }).unwrap()
 }

@@ -96,7 +96,9 @@ mod tests {
     use super::*;
     use longhaul_core::action::ContextFill;
     use longhaul_core::attempt::LogLevel;
-    use longhaul_core::units::Tokens;
+    use longhaul_core::spend::Spent;
+    use longhaul_core::units::{Money, Tokens};
+    use std::time::Duration;
 
     fn record(result: ActionResult, is_full: bool) -> Record {
         let text = if is_full { "größe \"\\\n" } else { "" };
@@ -116,8 +118,11 @@ mod tests {
                 exchange: is_full.then(|| {
                     Box::new(Exchange {
                         request: Digest::of(b"y"),
+                        asked: text.into(),
                         answer: text.into(),
                         context: Some(ContextFill { used: Tokens(6_554), window: Tokens(8_192) }),
+                        spent: Spent { tokens: Tokens(6_554), money: Money(1_250) },
+                        took: Duration::from_millis(2_250),
                     })
                 }),
                 result,

@@ -157,6 +157,7 @@ mod tests {
             seed: 0,
             apply: false,
             keep: 1,
+            scripts: Default::default(),
         };
         journal.start_run(&Record { at: Timestamp(0), task: None, attempt: None, entry }).unwrap()
     }

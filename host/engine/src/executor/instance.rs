@@ -59,6 +59,7 @@ pub(super) struct Started<'a> {
     instance: Instance<'a>,
     grant: Grant,
     config: Value,
+    model: Option<String>,
     noted: Noted,
 }
 
@@ -87,7 +88,8 @@ impl<'a> Instance<'a> {
             judges: self.judges,
         };
         let noted = self.transcript.note(self.attempt.number, started)?;
-        Ok(Ok(Started { config: agent.config.clone(), instance: self, grant, noted }))
+        let (config, model) = (agent.config.clone(), agent.model.clone());
+        Ok(Ok(Started { config, model, instance: self, grant, noted }))
     }
 }
 
@@ -139,6 +141,7 @@ impl Started<'_> {
             committer,
             recall: watch.clone(),
             reach,
+            model: self.model,
             meter: watch.clone(),
             began: self.noted.at,
             seed: Digest::of(format!("{}/{attempt}", shared.seed).as_bytes()),

@@ -149,6 +149,7 @@ impl Bench {
             committer: Arc::new(longhaul_core::attempt::NeverCommits),
             recall: Arc::new(longhaul_core::recall::NeverRecalled),
             reach: Reach::alone(Services::default()),
+            model: None,
             meter: Arc::new(longhaul_core::spend::Unmetered),
             began: Timestamp(0),
             seed: Digest::of(b"seed"),
@@ -225,6 +226,7 @@ impl JournalRecord {
             seed: 0,
             apply: false,
             keep: 3,
+            scripts: Default::default(),
         };
         let run = journal.start_run(&Record { at: Timestamp(1), task: None, attempt: None, entry }).unwrap();
         Self { run, count: AtomicU64::new(0), _journal: journal }

@@ -177,6 +177,7 @@ mod tests {
                 committer: Arc::new(longhaul_core::attempt::NeverCommits),
                 recall: Arc::new(longhaul_core::recall::NeverRecalled),
                 reach: longhaul_core::reach::Reach::alone(longhaul_core::reach::Services::default()),
+                model: None,
                 meter: Arc::new(longhaul_core::spend::Unmetered),
                 began: Timestamp(0),
                 seed: Digest::of(b"seed"),

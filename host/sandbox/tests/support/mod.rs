@@ -201,6 +201,7 @@ impl Attempt {
             committer: Arc::new(longhaul_core::attempt::NeverCommits),
             recall: Arc::new(longhaul_core::recall::NeverRecalled),
             reach: Reach::alone(Services::default()),
+            model: None,
             meter: Arc::new(longhaul_core::spend::Unmetered),
             began: Timestamp(1_700_000_000_000),
             seed: Digest::of(b"seed"),

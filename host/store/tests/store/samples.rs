@@ -13,6 +13,7 @@ use longhaul_core::incident::{Decision, Incident, IncidentClass, Problem};
 use longhaul_core::manifest::PluginKind;
 use longhaul_core::outbox::Outbox;
 use longhaul_core::path::StagePath;
+use longhaul_core::spend::Spent;
 use longhaul_core::state::{RunState, TaskState};
 use longhaul_core::units::{Bytes, Fuel, Money, Timestamp, Tokens};
 use longhaul_store::{EntryKind, Journal, Options, StateLock};
@@ -49,6 +50,7 @@ pub(crate) fn started(run: &str) -> Record {
             seed: u64::MAX,
             apply: true,
             keep: 3,
+            scripts: Default::default(),
         },
     )
 }
@@ -105,6 +107,17 @@ fn answered() -> Record {
 fn filled() -> Record {
     let context = Some(ContextFill { used: Tokens(6_554), window: Tokens(8_192) });
     record(Some("change[1]"), Entry::Action(call().answered(Answered { context, ..Answered::ok("yes") })))
+}
+
+/// An action that was asked in words, took a while and cost something.
+fn paid() -> Record {
+    let answered = Answered {
+        asked: "{\"messages\":[]}".into(),
+        spent: Spent { tokens: Tokens(6_554), money: Money(1_250) },
+        took: Duration::from_millis(2_250),
+        ..Answered::ok("{}")
+    };
+    record(Some("change[1]"), Entry::Action(call().answered(answered)))
 }
 
 /// One record of `kind`, with every optional field set that it had when it came to be.
@@ -256,6 +269,11 @@ pub(crate) fn further() -> Vec<(&'static str, Record)> {
             *usage = Usage { tokens: Tokens(12_000), money: Money(250_000), ..*usage };
         }
     };
+    let scripts = |entry: &mut Entry| {
+        if let Entry::RunStarted { scripts, .. } = entry {
+            scripts.insert("default".to_owned(), "rules:\n- say: größe\n".to_owned());
+        }
+    };
     let worked = |entry: &mut Entry| {
         if let Entry::RunResumed { worked, .. } = entry {
             *worked = Some(Duration::from_millis(3_600_500));
@@ -279,6 +297,8 @@ pub(crate) fn further() -> Vec<(&'static str, Record)> {
         ("action-answered", answered()),
         ("action-answered-context", filled()),
         ("run-resumed-worked", altered(EntryKind::RunResumed, worked)),
+        ("action-answered-spent", paid()),
+        ("run-started-scripts", altered(EntryKind::RunStarted, scripts)),
     ]
 }
 
