@@ -106,11 +106,23 @@ pub fn checkpoint() -> Result<(), Error> {
     call!(context::checkpoint())
 }
 
+/// Waits. A wait of more than a moment ends the instance, and costs nothing until another one goes on behind it.
+pub fn pause(span: Duration) {
+    #[cfg(target_arch = "wasm32")]
+    std::thread::sleep(span);
+    #[cfg(not(target_arch = "wasm32"))]
+    tell!(context::pause(span));
+}
+
 /// What this attempt has used so far; none outside a host.
+#[cfg(not(target_arch = "wasm32"))]
 pub fn usage() -> Option<Usage> {
-    if !cfg!(target_arch = "wasm32") {
-        return None;
-    }
+    crate::testing::current().map(|host| host.context().usage())
+}
+
+/// What this attempt has used so far; none outside a host.
+#[cfg(target_arch = "wasm32")]
+pub fn usage() -> Option<Usage> {
     let usage = crate::bindings::agent::longhaul::plugin::context::usage();
     Some(Usage {
         fuel_used: usage.fuel_used,

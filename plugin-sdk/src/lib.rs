@@ -103,8 +103,9 @@
 //!
 //! # Outside a host
 //!
-//! Built for any other target the plugin is an ordinary library: `cargo test` runs its functions natively. Log
-//! lines and progress go nowhere then, and calls of a capability answer [`Error::Unavailable`].
+//! Built for any other target the plugin is an ordinary library: `cargo test` runs its functions natively. Its calls are
+//! answered by the host that a test scripts, see `testing`. Without one, log lines and progress go nowhere, and
+//! calls of a capability answer [`Error::Unavailable`].
 
 mod agent;
 mod bindings;
@@ -121,6 +122,8 @@ pub mod pattern;
 mod selection;
 mod span;
 mod strategy;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
 
 pub use agent::{Agent, Outcome, Output, Task};
 pub use capabilities::{exec, http, human, memory, messages, model, tasks};

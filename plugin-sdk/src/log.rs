@@ -3,7 +3,7 @@
 //! Say what an operator wants to read next morning at [`info`]; detail for yourself at [`debug`]. The host cuts a
 //! line that is too long (8 KiB by default).
 
-use crate::bindings::agent::longhaul::plugin::logging::{Level, log};
+use crate::{bindings::agent::longhaul::plugin::logging::Level, host::tell};
 
 /// Every step; kept in the debug log only.
 pub fn trace(message: impl AsRef<str>) {
@@ -31,8 +31,5 @@ pub fn error(message: impl AsRef<str>) {
 }
 
 fn write(level: Level, message: &str) {
-    // Outside a component there is nobody to tell, and the import would abort.
-    if cfg!(target_arch = "wasm32") {
-        log(level, message);
-    }
+    tell!(logging::log(level, message));
 }
