@@ -111,6 +111,7 @@ mod agent;
 mod bindings;
 mod capabilities;
 pub mod context;
+mod conversation;
 mod decode;
 mod error;
 mod failure;
@@ -127,6 +128,7 @@ pub mod testing;
 
 pub use agent::{Agent, Outcome, Output, Task};
 pub use capabilities::{exec, http, human, memory, messages, model, tasks};
+pub use conversation::{Ask, Call, CallResult, Conversation, Picture, Reply, Settings, Spent};
 pub use decode::Empty;
 pub use error::{Denial, Error};
 pub use failure::{Failure, FailureKind};

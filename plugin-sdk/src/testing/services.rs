@@ -64,7 +64,8 @@ impl Services {
     pub(crate) fn chat(&self, request: &model::Request) -> Result<model::Response, Error> {
         let response = self.model.ask("models", request)?;
         if let Some(host) = super::current() {
-            host.attempt.set_context(response.input_tokens + response.output_tokens, response.context_window);
+            let used = response.input_tokens.saturating_add(response.output_tokens);
+            host.attempt.set_context(used, response.context_window);
         }
         Ok(response)
     }
