@@ -95,6 +95,13 @@
 //! A change of `plugin.toml` rebuilds the plugin. When the file is new, touch the source once: Cargo cannot watch what
 //! was not there.
 //!
+//! # Models
+//!
+//! [`model::chat`] asks a model once. A [`Conversation`] keeps what was said inside the model's window, gives answers of a form
+//! ([`Conversation::ask_for`]), and can be handed over to a fresh instance. [`Tools`] are ordinary functions that the model
+//! may call, and a [`ToolLoop`] lets it, within [`Bounds`], until the work is done. Structs of arguments and answers derive
+//! `schemars::JsonSchema`, so their crate depends on `schemars`, of the version that is re-exported here.
+//!
 //! # Errors
 //!
 //! An agent fails with a [`Failure`], whose kind decides how it is recovered. `?` turns an [`std::io::Error`] and the
@@ -125,6 +132,8 @@ mod span;
 mod strategy;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
+mod tool_loop;
+mod tools;
 
 pub use agent::{Agent, Outcome, Output, Task};
 pub use capabilities::{exec, http, human, memory, messages, model, tasks};
@@ -133,9 +142,12 @@ pub use decode::Empty;
 pub use error::{Denial, Error};
 pub use failure::{Failure, FailureKind};
 pub use longhaul_sdk_macros::{agent, strategy};
+pub use schemars;
 pub use selection::{Chunk, Lines, Part, Selection};
 pub use span::{Span, SpanError};
 pub use strategy::{Decision, Incident, IncidentClass, Past, Rollback, Situation, Strategy};
+pub use tool_loop::{Bounds, Ended, ToolLoop};
+pub use tools::{ToolError, Tools};
 
 /// What the attributes expand to. No part of the interface: it changes without notice.
 #[doc(hidden)]

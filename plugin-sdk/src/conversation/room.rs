@@ -80,6 +80,12 @@ impl Conversation {
         Some((window.saturating_mul(RENEW_AT_PERCENT) / 100).min(window.saturating_sub(answer)).max(window / 4))
     }
 
+    /// The most bytes of one result that leave room for others.
+    pub(crate) fn room_for_result(&self) -> usize {
+        let bytes = self.most().map(|most| self.gauge.by_rule(most / 6).saturating_mul(3));
+        bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX)
+    }
+
     /// Whether it is time to go on in a fresh instance, and why: the host says so.
     pub fn due(&self) -> Option<Due> {
         Renewal::default().due()
