@@ -293,6 +293,7 @@ impl Fold {
             | Entry::Published(_)
             | Entry::Decided { .. }
             | Entry::Intended(_)
+            | Entry::Kept { .. }
             | Entry::Action(_)
             | Entry::Log { .. }
             | Entry::Progress { .. } => {}

@@ -180,6 +180,13 @@ pub enum AttemptEvent {
         /// One short line.
         note: String,
     },
+    /// Content that the action of this number needs when it is replayed.
+    Kept {
+        /// The action.
+        number: u64,
+        /// The tree of content.
+        tree: Digest,
+    },
 }
 
 /// How much a log line matters.

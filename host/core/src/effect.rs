@@ -162,7 +162,7 @@ impl Call {
     /// The action that this call becomes with its answer. An answer longer than [`MAX_ANSWER`] is not kept, which makes
     /// the action a failed one: what was done is in the record all the same.
     pub fn answered(self, answered: Answered) -> Action {
-        let Answered { result, asked, answer, bytes, digest, context, spent, took } = answered;
+        let Answered { result, asked, answer, bytes, digest, context, spent, took, kept: _ } = answered;
         let (result, answer) = match answer.len() {
             0..=MAX_ANSWER => (result, answer),
             length => {
@@ -204,6 +204,8 @@ pub struct Answered {
     pub spent: Spent,
     /// How long it took.
     pub took: Duration,
+    /// The tree of content that a replay of the answer needs; none where it needs nothing but the answer.
+    pub kept: Option<Digest>,
 }
 
 impl Answered {
@@ -228,6 +230,7 @@ impl Answered {
             context: None,
             spent: Spent::default(),
             took: Duration::ZERO,
+            kept: None,
         }
     }
 }
@@ -285,7 +288,12 @@ pub async fn perform<F: Future<Output = Answered>>(
     match recorder.begin(&call).await? {
         Begun::Replayed(action) => Ok(*action),
         Begun::Live(key) => {
-            let action = call.answered(act(key).await);
+            let answered = act(key).await;
+            // Before the outcome, so that no record has the one without the other.
+            if let Some(tree) = answered.kept {
+                recorder.record(AttemptEvent::Kept { number: call.number, tree })?;
+            }
+            let action = call.answered(answered);
             recorder.record(AttemptEvent::Action(action.clone()))?;
             Ok(action)
         }

@@ -148,6 +148,13 @@ pub enum Entry {
     },
     /// A host call of the guest that changes something outside is about to be made. Its outcome is the action of this number.
     Intended(Intent),
+    /// Content that the host call of this number, whose action comes next, needs when the attempt is done again.
+    Kept {
+        /// The number of the action.
+        number: u64,
+        /// The tree of content.
+        tree: Digest,
+    },
     /// A host call of the guest.
     Action(Action),
     /// A log line of the guest.

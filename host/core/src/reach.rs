@@ -4,6 +4,8 @@
 //! [`Services`] are what host calls reach outside; they are the same for all attempts, and know nothing of runs or records.
 
 use crate::children::{Children, NoChildren};
+use crate::commands::Commands;
+use crate::ground::{Ground, NoGround};
 use crate::model::Models;
 use serde::{Deserialize, Serialize};
 use std::pin::Pin;
@@ -18,6 +20,10 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub struct Reach {
     /// The tasks that it asks for.
     pub children: Arc<dyn Children>,
+    /// Its stage as a folder, for commands.
+    pub ground: Arc<dyn Ground>,
+    /// Who watches it as it works.
+    pub live: Arc<dyn Live>,
     /// What its host calls reach outside.
     pub services: Services,
 }
@@ -25,8 +31,22 @@ pub struct Reach {
 impl Reach {
     /// Nothing of a run: for an attempt whose work is not its own. Services are reached as granted.
     pub fn alone(services: Services) -> Self {
-        Self { children: Arc::new(NoChildren), services }
+        Self { children: Arc::new(NoChildren), ground: Arc::new(NoGround), live: Arc::new(Unwatched), services }
     }
+}
+
+/// Shows what an attempt does while it does it, to whoever watches. Nothing of it is recorded.
+pub trait Live: Send + Sync {
+    /// A line of output: of a command, of a model. Must not block.
+    fn show(&self, line: &str);
+}
+
+/// Nobody watches.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unwatched;
+
+impl Live for Unwatched {
+    fn show(&self, _: &str) {}
 }
 
 /// The services of a host.
@@ -34,6 +54,8 @@ impl Reach {
 pub struct Services {
     /// Language models; none where the host has none.
     pub models: Option<Arc<dyn Models>>,
+    /// Runs commands; none where this host does not.
+    pub commands: Option<Arc<dyn Commands>>,
 }
 
 /// Why a service did not do what it was asked to do; the guest is told, and so are its replays.

@@ -3,6 +3,7 @@
 //! One ledger is shared by all that happens in a run. Stamping and appending are one step, so times in a journal never run
 //! backwards. After the first failure nothing is taken any more, and [`Ledger::broken`] tells everyone at once.
 
+use crate::kept::Kept;
 use crate::ports::{Journal, JournalError, Observer, Ports, Query};
 use longhaul_core::attempt::Outcome;
 use longhaul_core::clock::Clock;
@@ -22,6 +23,8 @@ pub(crate) struct Ledger {
     /// Held while a record is stamped and appended.
     line: Mutex<Timestamp>,
     broken: watch::Sender<Option<JournalError>>,
+    /// Content that the record promises to keep.
+    pub(crate) kept: Kept,
 }
 
 impl Ledger {
@@ -34,6 +37,7 @@ impl Ledger {
             observer: ports.observer.clone(),
             line: Mutex::new(last),
             broken: watch::Sender::new(None),
+            kept: Kept::default(),
         }
     }
 

@@ -31,6 +31,7 @@ mod error;
 mod executor;
 mod forward;
 mod history;
+mod kept;
 mod ledger;
 mod options;
 mod orchestrator;

@@ -16,6 +16,7 @@ use longhaul_core::clock::Clock;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Change, Position, Record};
 use longhaul_core::grant::{Grant, Permissions};
+use longhaul_core::ground::{Ground, NoGround};
 use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
 use longhaul_core::incident::{Decision, Situation};
 use longhaul_core::path::StagePath;
@@ -126,6 +127,11 @@ pub trait Workspace: Send + Sync {
 pub trait OpenStage: Send + Sync {
     /// The files, as the guest's side sees them.
     fn files(&self) -> Arc<dyn Stage>;
+
+    /// The stage as a folder, for commands.
+    fn ground(&self) -> Arc<dyn Ground> {
+        Arc::new(NoGround)
+    }
 
     /// Makes a version of what the stage holds, on top of `head`. Where `head` is not the stage's own version, the changes
     /// made since are merged; a path changed on both sides that cannot be merged is a conflict (first wins). No changes
@@ -279,6 +285,9 @@ pub trait Time: Clock {
 pub trait Observer: Send + Sync {
     /// A record was appended. It need not be durable yet. Must not block; records of one task come in their order.
     fn seen(&self, record: &Record);
+
+    /// What a task does wrote this line: a command, a model. Nothing of it is recorded as such. Must not block.
+    fn live(&self, _task: &TaskId, _line: &str) {}
 }
 
 /// Watches nothing.

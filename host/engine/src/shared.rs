@@ -5,12 +5,13 @@ use crate::deadlines::Deadlines;
 use crate::executor::Grants;
 use crate::ledger::Ledger;
 use crate::places::Seat;
-use crate::ports::{PluginInfo, Ports};
+use crate::ports::{Observer, PluginInfo, Ports};
 use crate::room::Room;
 use crate::spending::{Part, Spending};
 use longhaul_core::digest::Digest;
 use longhaul_core::grant::Permissions;
-use longhaul_core::id::{Name, RunId};
+use longhaul_core::id::{Name, RunId, TaskId};
+use longhaul_core::reach::Live;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,7 +45,24 @@ pub(crate) struct Shared {
     pub(crate) stop: Stop,
 }
 
+/// Shows what one task does to whoever watches the run.
+struct Shown {
+    observer: Arc<dyn Observer>,
+    task: TaskId,
+}
+
+impl Live for Shown {
+    fn show(&self, line: &str) {
+        self.observer.live(&self.task, line);
+    }
+}
+
 impl Shared {
+    /// Where lines of output of `task` are shown.
+    pub(crate) fn live(&self, task: &TaskId) -> Arc<dyn Live> {
+        Arc::new(Shown { observer: self.ports.observer.clone(), task: task.clone() })
+    }
+
     /// The part of the run's budget that is used up, where one is.
     pub(crate) fn exhausted(&self) -> Option<Part> {
         self.spending.exhausted(self.ports.workspace.used())

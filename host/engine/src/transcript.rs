@@ -350,10 +350,15 @@ impl Recorder for AttemptRecorder {
             AttemptEvent::Action(action) => Entry::Action(action),
             AttemptEvent::Log { level, message } => Entry::Log { level, message },
             AttemptEvent::Progress { done, total, note } => Entry::Progress { done, total, note },
+            AttemptEvent::Kept { number, tree } => Entry::Kept { number, tree },
         };
         let mut state = self.transcript.lock();
         let is_outcome = matches!(&entry, Entry::Action(action) if Some(action.number) == state.under_way);
-        is_over(&state, self.number, is_outcome)?;
+        let is_kept = matches!(&entry, Entry::Kept { number, .. } if Some(*number) == state.under_way);
+        is_over(&state, self.number, is_outcome || is_kept)?;
+        if let Entry::Kept { tree, .. } = &entry {
+            self.transcript.ledger.kept.keep(&self.transcript.task, *tree);
+        }
         let noted = self.transcript.note_in(&mut state, self.number, entry).map_err(told);
         if is_outcome {
             self.transcript.settle(&mut state);

@@ -314,7 +314,7 @@ fn text_of(event: &AttemptEvent) -> u64 {
             action.resource.len() + action.detail.len() + result
         }
         AttemptEvent::Progress { note, .. } => note.len(),
-        AttemptEvent::Log { .. } => 0,
+        AttemptEvent::Log { .. } | AttemptEvent::Kept { .. } => 0,
     };
     length as u64
 }

@@ -125,6 +125,7 @@ fn an_attempt_that_does_something_else_ends_as_diverged() {
                 AttemptEvent::Action(action) => action.resource.push('x'),
                 AttemptEvent::Log { message, .. } => message.push('x'),
                 AttemptEvent::Progress { done, .. } => *done += 1,
+                AttemptEvent::Kept { number, .. } => *number += 1,
             }
             let (ran, live, _) = replay(&sandbox, &plugin, ("good", limits()), &changed, 0).await;
             let report = ran.ended().unwrap();

@@ -56,6 +56,7 @@ kinds! {
     TaskChanged => "task-changed",
     AttemptStarted => "attempt-started",
     Intended => "intended",
+    Kept => "kept",
     Action => "action",
     Log => "log",
     Progress => "progress",

@@ -97,6 +97,7 @@ impl Summary {
             | Entry::Published(_)
             | Entry::PluginUsed { .. }
             | Entry::Intended(_)
+            | Entry::Kept { .. }
             | Entry::Log { .. }
             | Entry::Progress { .. }
             | Entry::Decided { .. } => {}

@@ -123,6 +123,7 @@ fn describe(record: &Record, debug: bool) -> Option<String> {
         Entry::Reused { from, .. } => format!("takes the output of {from}, which did the same"),
         Entry::AttemptStarted { agent, .. } => format!("{agent} begins"),
         Entry::Intended(intent) => describe_intent(intent),
+        Entry::Kept { number, tree } => format!("keeps {:.12} for action {number}", tree.to_string()),
         Entry::Action(action) => describe_action(action),
         Entry::Log { level, message } => {
             if !debug && *level < LogLevel::Info {

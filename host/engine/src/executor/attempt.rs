@@ -6,7 +6,7 @@ use super::instance::{Access, Instance, Left};
 use super::middle::Middle;
 use super::work::{Ended, Ending, Work, judged};
 use crate::deadlines::missed;
-use crate::ports::JournalError;
+use crate::ports::{JournalError, OpenStage};
 use crate::shared::{Shared, Stop};
 use crate::transcript::{Fault, Noted, Script, Transcript};
 use longhaul_core::attempt::{Committer, Limits, NeverCommits, Outcome, Usage};
@@ -15,7 +15,6 @@ use longhaul_core::entry::{Entry, Position};
 use longhaul_core::id::{AttemptId, Name};
 use longhaul_core::incident::{IncidentClass, Problem};
 use longhaul_core::reach::Reach;
-use longhaul_core::stage::Stage;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -153,7 +152,12 @@ impl Try<'_> {
         let desk = Desk::new(shared, &transcript, &attempt);
         let middle = Middle::new(shared, &transcript, &attempt, &stage, &desk);
         let committer: Arc<dyn Committer> = if may_write { middle.clone() } else { Arc::new(NeverCommits) };
-        let reach = Reach { children: desk.clone(), services: shared.ports.services.clone() };
+        let reach = Reach {
+            children: desk.clone(),
+            ground: stage.ground(),
+            live: shared.live(&attempt.task),
+            services: shared.ports.services.clone(),
+        };
         let left = started.run(stage.files(), committer, reach).await;
         self.used.changes.extend(middle.changes());
         let (result, usage) = match left? {
@@ -179,7 +183,7 @@ impl Try<'_> {
             return failed(problem);
         }
         if let (Outcome::Completed(output), Some(validator)) = (&outcome, self.work.validator.clone()) {
-            match self.validate(&validator, output, stage.files(), attempt.number, base).await? {
+            match self.validate(&validator, output, &stage, attempt.number, base).await? {
                 Verdict::Accepted => {}
                 Verdict::Refused(problem) => {
                     stage.discard().await;
@@ -219,7 +223,7 @@ impl Try<'_> {
         &mut self,
         validator: &Name,
         output: &Value,
-        files: Arc<dyn Stage>,
+        stage: &Arc<dyn OpenStage>,
         judged: u32,
         base: Digest,
     ) -> Result<Verdict, Fault> {
@@ -253,8 +257,12 @@ impl Try<'_> {
             Err(problem) => return Ok(refused(problem)),
         };
         self.count(started.noted());
-        let services = self.shared.ports.services.clone();
-        let (result, usage) = match started.run(files, Arc::new(NeverCommits), Reach::alone(services)).await? {
+        let reach = Reach {
+            ground: stage.ground(),
+            live: self.shared.live(&self.work.task),
+            ..Reach::alone(self.shared.ports.services.clone())
+        };
+        let (result, usage) = match started.run(stage.files(), Arc::new(NeverCommits), reach).await? {
             Left::Ended(result, usage) => (result, usage),
             left => return Ok(Verdict::Left(left.into())),
         };
@@ -317,6 +325,9 @@ impl Try<'_> {
 
     /// After a renewal, what came before is not done again.
     fn begins(&mut self, noted: Noted) {
+        if self.renewed {
+            self.shared.ledger.kept.forget(&self.work.task);
+        }
         if let Some(position) = noted.position.filter(|_| self.renewed) {
             let number = self.used.next.saturating_sub(1);
             self.used.script = Script { after: Position(position.0.saturating_sub(1)), number };

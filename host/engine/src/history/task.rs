@@ -63,6 +63,8 @@ pub(crate) struct TaskHistory {
     pub(crate) base: Option<Digest>,
     /// Whether the try under way is one of the run that this one was copied from, and is not gone on with.
     pub(crate) is_foreign: bool,
+    /// Trees of content that the try under way needs when it is done again.
+    pub(crate) kept: Vec<Digest>,
     /// What a suspended try waits for.
     pub(crate) wait: Option<Wait>,
     /// Where the try under way begins, and the number of its first attempt.
@@ -110,6 +112,7 @@ impl TaskHistory {
             decided: None,
             base: None,
             is_foreign: false,
+            kept: Vec::new(),
             wait: None,
             began: None,
             reused: None,
@@ -245,6 +248,7 @@ impl TaskHistory {
         self.began = None;
         self.ended = None;
         self.base = None;
+        self.kept = Vec::new();
         self.wait = None;
         self.incident = None;
         self.decided = None;
@@ -261,6 +265,7 @@ impl TaskHistory {
         if let Some((_, Ok(Outcome::ContinueAsNew(state)))) = self.ended.take() {
             // What came before is done; the try goes on from what was handed over.
             self.handed = Some(state);
+            self.kept = Vec::new();
             self.began = Some((Position(position.0.saturating_sub(1)), number));
         }
         self.is_committed = false;

@@ -79,7 +79,8 @@ impl History {
     pub fn needed(&self) -> Vec<Digest> {
         let kept = self.kept().iter().map(|checkpoint| checkpoint.version);
         let open = self.tasks.values().filter_map(TaskHistory::works_on);
-        [self.base, self.version].into_iter().chain(kept).chain(open).collect()
+        let trees = self.tasks.values().filter(|task| task.works_on().is_some()).flat_map(|task| &task.kept).copied();
+        [self.base, self.version].into_iter().chain(kept).chain(open).chain(trees).collect()
     }
 
     /// The checkpoints that can be gone back to, oldest first.

@@ -87,6 +87,7 @@ impl Dispatcher {
             let mut keep = BTreeSet::from([base, shared.head.version()]);
             keep.extend(shared.in_use.versions());
             keep.extend(self.book.waiting());
+            keep.extend(shared.ledger.kept.trees());
             keep.extend(self.checkpoints.kept.iter().map(|(_, version)| version));
             let used = match shared.ports.workspace.collect(keep.into_iter().collect()).await {
                 Ok(used) => used,

@@ -211,6 +211,9 @@ impl Dispatcher {
         }
         merge(&mut self.changes, std::mem::take(&mut ended.changes));
         self.stops.remove(task);
+        if !matches!(ended.ending, TryEnding::Suspended(_) | TryEnding::Interrupted) {
+            self.shared.ledger.kept.forget(task);
+        }
         let facts = self.book.facts(task)?;
         facts.used(&ended);
         let agent = facts.agent.clone();

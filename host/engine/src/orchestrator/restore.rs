@@ -25,6 +25,7 @@ use std::time::Duration;
 impl Dispatcher {
     /// Brings everything to where the record says the run was, and lets it go on.
     pub(crate) fn restore(&mut self, history: &History) -> Result<(), Halt> {
+        self.shared.ledger.kept.restore(history);
         let mut not_wanted = Vec::new();
         for step in &history.steps {
             match step {

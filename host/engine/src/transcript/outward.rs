@@ -106,6 +106,7 @@ impl Transcript {
 
     /// Takes the answer to `call`, where the script holds that next.
     fn answer(&self, state: &mut State, number: u32, call: &Call) -> Result<Next, Fault> {
+        self.pass_kept(state, number, call.number)?;
         let Some(record) = self.next(state)? else { return Ok(Next::Nothing) };
         match &record.entry {
             Entry::Action(action) if record.attempt == Some(number) && call.is_of(action) => {
@@ -115,6 +116,17 @@ impl Transcript {
             }
             _ => Ok(Next::Other),
         }
+    }
+
+    /// Passes over what the script says is kept for an action: the action itself says so too, where it came to be recorded.
+    fn pass_kept(&self, state: &mut State, number: u32, of: u64) -> Result<(), Fault> {
+        while let Some(record) = self.next(state)? {
+            match &record.entry {
+                Entry::Kept { number: action, .. } if record.attempt == Some(number) && *action == of => pop(state),
+                _ => break,
+            }
+        }
+        Ok(())
     }
 
     /// Takes the intent that the script holds next, with all its repetitions; none where the try is live.
@@ -127,6 +139,7 @@ impl Transcript {
                 Entry::Intended(intent) if record.attempt == Some(number) && same(intent) => {
                     taken = Some(intent.clone());
                     pop(state);
+                    self.pass_kept(state, number, wanted.number)?;
                 }
                 _ if taken.is_some() => break,
                 _ => return Err(self.diverged(state, number, &Entry::Intended(wanted.clone()))),

@@ -239,6 +239,7 @@ impl Recorder for JournalRecord {
             AttemptEvent::Action(action) => Entry::Action(action),
             AttemptEvent::Log { level, message } => Entry::Log { level, message },
             AttemptEvent::Progress { done, total, note } => Entry::Progress { done, total, note },
+            AttemptEvent::Kept { number, tree } => Entry::Kept { number, tree },
         };
         let task = Some(TaskId::new("bench").unwrap());
         self.run

@@ -167,6 +167,7 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
             let attempt = AttemptId { task: TaskId::new("change[1]").unwrap(), number: 2 };
             Entry::Intended(Intent { repeats: 1, ..call.intent(&run_id("golden"), &attempt) })
         }
+        EntryKind::Kept => Entry::Kept { number: 7, tree: Digest::of(b"tree") },
         EntryKind::Action => return denied(7),
         EntryKind::Log => return note("a \"quoted\" line\n"),
         EntryKind::Progress => Entry::Progress { done: 3, total: Some(9), note: "src/a.rs".into() },
