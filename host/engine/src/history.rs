@@ -345,11 +345,7 @@ impl History {
                 task.decided = Some(Decided { decision, at, checkpoint });
             }
             Entry::Decided { strategy, .. } => task.asked.push(strategy),
-            Entry::Kept { tree, .. } => {
-                if !task.kept.contains(&tree) {
-                    task.kept.push(tree);
-                }
-            }
+            Entry::Kept { tree, .. } => task.keep(tree),
             Entry::AttemptSuspended { wait } => {
                 task.work = None;
                 task.wait = Some(wait);

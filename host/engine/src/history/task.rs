@@ -243,6 +243,13 @@ impl TaskHistory {
         Some((key, Reusable { attempt: AttemptId { task: task.clone(), number }, after, base }))
     }
 
+    /// The try under way needs this tree of content when it is done again.
+    pub(super) fn keep(&mut self, tree: Digest) {
+        if !self.kept.contains(&tree) {
+            self.kept.push(tree);
+        }
+    }
+
     /// The try under way is over.
     fn settle(&mut self) {
         self.began = None;
