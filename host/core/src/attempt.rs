@@ -337,27 +337,36 @@ pub struct Wait {
     /// The end of all of these children.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<TaskId>,
+    /// A message.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub message: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_not(flag: &bool) -> bool {
+    !flag
 }
 
 impl Wait {
     /// For a time.
     pub fn until(time: Timestamp) -> Self {
-        Self { until: Some(time), children: Vec::new() }
+        Self { until: Some(time), ..Self::default() }
     }
 }
 
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.children.as_slice(), self.until) {
-            ([], None) => f.write_str("for something that cannot come"),
-            ([], Some(time)) => write!(f, "until {time}"),
-            (children, until) => {
-                match children {
-                    [one] => write!(f, "for its child `{one}`")?,
-                    many => write!(f, "for {} children", many.len())?,
-                }
-                until.map_or(Ok(()), |time| write!(f, ", until {time} at most"))
-            }
+        let things = match self.children.as_slice() {
+            [] if self.message => "for a message".to_owned(),
+            [] => String::new(),
+            [one] => format!("for its child `{one}`"),
+            many => format!("for {} children", many.len()),
+        };
+        match (things.as_str(), self.until) {
+            ("", None) => f.write_str("for something that cannot come"),
+            ("", Some(time)) => write!(f, "until {time}"),
+            (things, None) => f.write_str(things),
+            (things, Some(time)) => write!(f, "{things}, until {time} at most"),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! [`Outbox`]: what one attempt has held back for others, all capabilities together.
 
 use crate::children::ChildTask;
-use crate::id::TaskId;
+use crate::id::{Name, TaskId};
+use crate::messages::{MessageId, Sent};
 use serde::{Deserialize, Serialize};
 
 /// What an attempt has held back for others, and makes known in one step: it is part of the one entry that says so.
@@ -13,11 +14,26 @@ pub struct Outbox {
     /// Children that it does not want any more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cancelled: Vec<TaskId>,
+    /// Messages that it sends, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sent: Vec<Sent>,
+    /// Messages that it has received, and that nobody receives again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub received: Vec<MessageId>,
+    /// A topic that its task receives from now on; that stands in an entry of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscribed: Option<Name>,
 }
 
 impl Outbox {
+    /// Whether others may be waiting for something of it.
+    pub fn is_awaited(&self) -> bool {
+        !self.spawned.is_empty() || !self.cancelled.is_empty() || !self.sent.is_empty()
+    }
+
     /// Whether nothing is held back.
     pub fn is_empty(&self) -> bool {
-        self.spawned.is_empty() && self.cancelled.is_empty()
+        let Self { spawned, cancelled, sent, received, subscribed } = self;
+        spawned.is_empty() && cancelled.is_empty() && sent.is_empty() && received.is_empty() && subscribed.is_none()
     }
 }

@@ -6,6 +6,7 @@
 use crate::children::{Children, NoChildren};
 use crate::commands::Commands;
 use crate::ground::{Ground, NoGround};
+use crate::messages::{Mailbox, NoMailbox};
 use crate::model::Models;
 use serde::{Deserialize, Serialize};
 use std::pin::Pin;
@@ -24,6 +25,8 @@ pub struct Reach {
     pub ground: Arc<dyn Ground>,
     /// Who watches it as it works.
     pub live: Arc<dyn Live>,
+    /// Messages from and to other agents.
+    pub mailbox: Arc<dyn Mailbox>,
     /// What its host calls reach outside.
     pub services: Services,
 }
@@ -31,7 +34,13 @@ pub struct Reach {
 impl Reach {
     /// Nothing of a run: for an attempt whose work is not its own. Services are reached as granted.
     pub fn alone(services: Services) -> Self {
-        Self { children: Arc::new(NoChildren), ground: Arc::new(NoGround), live: Arc::new(Unwatched), services }
+        Self {
+            children: Arc::new(NoChildren),
+            ground: Arc::new(NoGround),
+            live: Arc::new(Unwatched),
+            mailbox: Arc::new(NoMailbox),
+            services,
+        }
     }
 }
 

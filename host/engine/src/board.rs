@@ -54,6 +54,9 @@ impl Board {
 
     /// Makes known what the record has now.
     pub(crate) fn publish(&self, outbox: Outbox) {
+        if outbox.spawned.is_empty() && outbox.cancelled.is_empty() {
+            return;
+        }
         self.enter(&outbox);
         // An error means that the run is over, and nobody is to be told.
         let _ = self.published.send(outbox);

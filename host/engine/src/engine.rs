@@ -7,6 +7,7 @@ use crate::executor::Grants;
 use crate::forward::Forward;
 use crate::history::History;
 use crate::ledger::Ledger;
+use crate::mail::{Boxes, Mail};
 use crate::options::{Apply, ResumeOptions, RunControl, RunOptions};
 use crate::orchestrator::{Book, Dispatcher, Outputs};
 use crate::places::Places;
@@ -52,6 +53,7 @@ struct Start {
     version: Digest,
     used: Used,
     budget: Budget,
+    boxes: Boxes,
 }
 
 impl Engine {
@@ -95,6 +97,7 @@ impl Engine {
             version: base,
             used: Used::default(),
             budget: workflow.budget,
+            boxes: Boxes::default(),
         };
         let facts = start.facts(&workflow);
         let shared = Arc::new(self.share(start, &workflow, &facts)?);
@@ -116,7 +119,7 @@ impl Engine {
             scripts,
         };
         announce(&shared, entry).map_err(halt)?;
-        let book = Book::new(&workflow, graph, shared.ledger.clone()).map_err(halt)?;
+        let book = Book::new(&workflow, graph, &shared).map_err(halt)?;
         // Nothing is done for a run that the record might not know.
         shared.ledger.flush().await.map_err(|error| halt(error.into()))?;
         let outputs = Outputs::new(&workflow, inputs, facts, shared.room.clone());
@@ -196,6 +199,7 @@ impl Engine {
             version: history.version,
             used: history.used,
             budget: budget.unwrap_or_else(|| history.budget(workflow)),
+            boxes: history.boxes.clone(),
         };
         let facts = start.facts(workflow);
         self.share(start, workflow, &facts).map(Arc::new)
@@ -244,6 +248,7 @@ impl Engine {
             head: Head::new(start.version),
             in_use: Arc::default(),
             board: Board::new(room.clone()),
+            mail: Arc::new(Mail::new(start.boxes)),
             spending: Spending::new(start.budget, start.used),
             room,
             seat: self.places.as_ref().map(Places::join),
@@ -283,7 +288,7 @@ async fn bring_back(
     let graph = Graph::new(workflow)?;
     let facts = run_facts(&run, workflow, history.started);
     let (known, gone) = (std::mem::take(&mut history.tasks), std::mem::take(&mut history.gone));
-    let book = Book::restoring(workflow, graph, shared.ledger.clone(), known, gone).map_err(halt)?;
+    let book = Book::restoring(workflow, graph, &shared, known, gone).map_err(halt)?;
     let outputs = Outputs::new(workflow, std::mem::take(&mut history.inputs), facts, shared.room.clone());
     let time_left = shared.spending.budget().wall_time.saturating_sub(history.active);
     let mut dispatcher = Dispatcher::new(shared.clone(), workflow.clone(), book, outputs);

@@ -9,6 +9,7 @@ mod go_back;
 mod task;
 mod view;
 
+use crate::mail::{Boxes, Postmark};
 use crate::options::Apply;
 use crate::ports::Records;
 use crate::spending::Used;
@@ -83,6 +84,8 @@ pub struct History {
     outputs: u64,
     /// What was done and can be reused, by the hash of what it was.
     pub(crate) reusable: HashMap<Digest, Reusable>,
+    /// The messages that wait.
+    pub(crate) boxes: Boxes,
     /// All that the graph of tasks went through, in order.
     pub(crate) steps: Vec<Step>,
 }
@@ -194,6 +197,7 @@ impl History {
             gone: HashMap::new(),
             outputs: 0,
             reusable: HashMap::new(),
+            boxes: Boxes::default(),
             steps: Vec::new(),
         })
     }
@@ -262,14 +266,17 @@ impl History {
         self.tasks.entry(task).or_insert_with(|| gone.unwrap_or_else(|| TaskHistory::of(agent)))
     }
 
-    fn publish(&mut self, outbox: Outbox) {
-        if outbox.is_empty() {
-            return;
-        }
+    fn publish(&mut self, sender: &TaskId, mark: Postmark, outbox: Outbox) {
         for child in &outbox.spawned {
             self.know(child.task.clone(), child.agent.clone());
         }
-        self.steps.push(Step::Published(outbox));
+        let Self { tasks, boxes, .. } = self;
+        boxes.drop_received(sender, &outbox.received);
+        boxes.deliver(sender, mark, &outbox, |task| tasks.get(task).is_some_and(TaskHistory::is_open));
+        let Outbox { spawned, cancelled, .. } = outbox;
+        if !spawned.is_empty() || !cancelled.is_empty() {
+            self.steps.push(Step::Published(Outbox { spawned, cancelled, ..Outbox::default() }));
+        }
     }
 
     fn of_task(
@@ -291,6 +298,9 @@ impl History {
                     task.completes(&mut self.outputs);
                 }
                 task.change(position, to);
+                if !task.is_open() {
+                    self.boxes.end(&id);
+                }
                 self.steps.push(Step::Changed(id, to));
             }
             Entry::AttemptEnded { result, usage } => {
@@ -309,12 +319,12 @@ impl History {
                 // One in the middle of an attempt is not its last.
                 task.is_committed = task.ended.is_some();
                 crate::report::merge(&mut self.changes, changes);
-                self.publish(published);
+                self.publish(&id, Postmark { position, at }, published);
             }
             Entry::Published(outbox) => {
                 task.work = None;
                 task.is_committed = task.ended.is_some();
-                self.publish(outbox);
+                self.publish(&id, Postmark { position, at }, outbox);
             }
             Entry::Reused { from, output } => {
                 task.reused = Some(from.clone());

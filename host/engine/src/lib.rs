@@ -33,6 +33,7 @@ mod forward;
 mod history;
 mod kept;
 mod ledger;
+mod mail;
 mod options;
 mod orchestrator;
 mod places;

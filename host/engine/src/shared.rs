@@ -4,6 +4,7 @@ use crate::board::Board;
 use crate::deadlines::Deadlines;
 use crate::executor::Grants;
 use crate::ledger::Ledger;
+use crate::mail::Mail;
 use crate::places::Seat;
 use crate::ports::{Observer, PluginInfo, Ports};
 use crate::room::Room;
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) in_use: Arc<InUse>,
     /// The tasks that were spawned.
     pub(crate) board: Board,
+    /// The messages between tasks.
+    pub(crate) mail: Arc<Mail>,
     pub(crate) spending: Spending,
     /// Where it takes places for its attempts; none where it need not share them.
     pub(crate) seat: Option<Seat>,

@@ -107,7 +107,7 @@ impl Guest {
             let is_over = due.is_some_and(|due| due <= self.clock.unrecorded());
             if !is_over && !now.iter().all(ChildStatus::has_ended) {
                 let children = ids.iter().filter_map(|id| TaskId::new(id.as_str()).ok()).collect();
-                self.timers.suspend(Wait { until: due, children }).await;
+                self.timers.suspend(Wait { until: due, children, ..Wait::default() }).await;
             }
         }
         let letters = recorded.map_or_else(|| now.iter().map(letter).collect::<String>(), |action| action.detail);

@@ -224,7 +224,7 @@ fn a_wait_for_children_costs_no_instance_and_ends_with_what_they_put_out() {
             (ran, live, asked, told.published.load(Ordering::SeqCst))
         };
         let (ran, before, asked, published) = attempt(1, ChildStatus::Running, &[]).await;
-        let wait = Wait { until: None, children: vec![TaskId::new("task.piece-0").unwrap()] };
+        let wait = Wait { children: vec![TaskId::new("task.piece-0").unwrap()], ..Wait::default() };
         assert_eq!(ran, Ran::Suspended(wait));
         let child = NewChild { agent: "hand".to_owned(), input: json!({ "n": 1 }), needs: vec![], priority: 0 };
         assert_eq!((asked.as_slice(), published), (&[("piece-0".to_owned(), child)][..], 1));

@@ -152,9 +152,11 @@ impl Try<'_> {
         let desk = Desk::new(shared, &transcript, &attempt);
         let middle = Middle::new(shared, &transcript, &attempt, &stage, &desk);
         let committer: Arc<dyn Committer> = if may_write { middle.clone() } else { Arc::new(NeverCommits) };
+        let _mail = Returns(&desk);
         let reach = Reach {
             children: desk.clone(),
             ground: stage.ground(),
+            mailbox: desk.clone(),
             live: shared.live(&attempt.task),
             services: shared.ports.services.clone(),
         };
@@ -345,6 +347,15 @@ impl Try<'_> {
         sum.actions = sum.actions.saturating_add(usage.actions);
         sum.denials = sum.denials.saturating_add(usage.denials);
         sum.outside = sum.outside.saturating_add(usage.outside);
+    }
+}
+
+/// Gives back what an attempt received and did not see to.
+struct Returns<'a>(&'a Desk);
+
+impl Drop for Returns<'_> {
+    fn drop(&mut self) {
+        self.0.give_mail_back();
     }
 }
 

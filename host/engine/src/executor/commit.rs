@@ -27,7 +27,7 @@ pub(super) async fn commit(
         return Ok(Ok(Vec::new()));
     }
     let Some(stage) = stage else {
-        publish(shared, transcript, attempt, desk).await?;
+        publish(shared, desk).await?;
         return Ok(Ok(Vec::new()));
     };
     shared.ledger.flush().await?;
@@ -37,14 +37,14 @@ pub(super) async fn commit(
     let head = shared.head.version();
     match stage.commit(head).await {
         Ok(Committed { version, .. }) if version == head => {
-            publish(shared, transcript, attempt, desk).await?;
+            publish(shared, desk).await?;
             Ok(Ok(Vec::new()))
         }
         Ok(Committed { base, version, changes }) => {
-            let entry = Entry::Committed { base, version, changes: changes.clone(), published: desk.outbox() };
+            let changed = changes.clone();
             shared.head.record(|recorded| {
                 *recorded = version;
-                transcript.note(attempt.number, entry)
+                desk.note(|published| Entry::Committed { base, version, changes: changed, published })
             })?;
             shared.ledger.flush().await?;
             turn.advance(version);
@@ -56,10 +56,9 @@ pub(super) async fn commit(
 }
 
 /// Makes what lies on the desk part of the run, where there is no version to be made with it.
-async fn publish(shared: &Shared, transcript: &Transcript, attempt: &AttemptId, desk: &Desk) -> Result<(), Fault> {
-    let outbox = desk.outbox();
-    if !outbox.is_empty() {
-        transcript.note(attempt.number, Entry::Published(outbox))?;
+async fn publish(shared: &Shared, desk: &Desk) -> Result<(), Fault> {
+    if !desk.outbox().is_empty() {
+        desk.note(Entry::Published)?;
         shared.ledger.flush().await?;
         desk.published();
     }

@@ -1,8 +1,10 @@
-//! The children that one attempt asks for: held back here, and published in one entry with a commit or before a wait.
+//! What one attempt asks of others: held back here, and published in one entry with a commit or before a wait.
+
+mod mail;
 
 use crate::board::size;
 use crate::shared::Shared;
-use crate::transcript::{Fault, Transcript, told};
+use crate::transcript::{Fault, Noted, Transcript, told};
 use longhaul_core::attempt::RecordError;
 use longhaul_core::children::{
     ChildError, ChildStatus, ChildTask, Children, MAX_CHILDREN, MAX_IN_RUN, MAX_INPUTS, MAX_NEEDS, NewChild,
@@ -30,6 +32,7 @@ struct Held {
     places: HashMap<TaskId, usize>,
     /// Bytes of their inputs.
     bytes: usize,
+    mail: mail::Held,
 }
 
 impl Desk {
@@ -43,12 +46,17 @@ impl Desk {
         self.lock().outbox.clone()
     }
 
+    /// Notes the entry that `make` makes of what is held back. What is in it for the mail is delivered with that; the rest becomes known
+    /// by [`Desk::published`].
+    pub(super) fn note(&self, make: impl FnOnce(Outbox) -> Entry) -> Result<Noted, Fault> {
+        let outbox = self.outbox();
+        let entry = make(outbox.clone());
+        self.shared.mail.post(&self.attempt.task, &outbox, || self.transcript.note(self.attempt.number, entry))
+    }
+
     /// What was held back is in the record, as part of an entry that was made just now.
     pub(super) fn published(&self) {
-        let outbox = self.clear();
-        if !outbox.is_empty() {
-            self.shared.board.publish(outbox);
-        }
+        self.shared.board.publish(self.clear());
     }
 
     /// What was held back was in the record already.
@@ -57,22 +65,39 @@ impl Desk {
     }
 
     fn clear(&self) -> Outbox {
-        std::mem::take(&mut *self.lock()).outbox
+        self.settle_mail();
+        let held = &mut *self.lock();
+        held.places.clear();
+        held.bytes = 0;
+        std::mem::take(&mut held.outbox)
     }
 
     fn publish_before_wait(&self) -> Result<(), Fault> {
-        let number = self.attempt.number;
-        let published = |entry: &Entry| matches!(entry, Entry::Published(_)).then_some(());
-        if self.transcript.take(number, published)?.is_some() {
+        match self.replay_publication()? {
+            true => Ok(()),
+            false => self.publish_now(),
+        }
+    }
+
+    /// Takes it out of the record where that says next that what is held back was published; tells whether it did.
+    fn replay_publication(&self) -> Result<bool, Fault> {
+        let published = |entry: &Entry| match entry {
+            Entry::Published(outbox) if outbox.subscribed.is_none() => Some(()),
+            _ => None,
+        };
+        let was = self.transcript.take(self.attempt.number, published)?.is_some();
+        if was {
             self.was_published();
+        }
+        Ok(was)
+    }
+
+    fn publish_now(&self) -> Result<(), Fault> {
+        if self.lock().outbox.is_empty() {
             return Ok(());
         }
-        let outbox = self.outbox();
-        if outbox.is_empty() {
-            return Ok(());
-        }
-        // No flush: whatever the children do comes behind it in the record, and is lost with it or not at all.
-        self.transcript.note(number, Entry::Published(outbox))?;
+        // No flush: whatever others do about it comes behind it in the record, and is lost with it or not at all.
+        self.note(Entry::Published)?;
         self.published();
         Ok(())
     }

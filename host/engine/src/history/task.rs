@@ -165,6 +165,11 @@ impl TaskHistory {
         }
     }
 
+    /// Whether somebody works on it, or may.
+    pub(super) fn is_open(&self) -> bool {
+        !self.state.is_final() || self.state == TaskState::Escalated
+    }
+
     /// Whether nothing is left to do of it but to say so.
     pub(super) fn is_done(&self) -> bool {
         self.is_committed && matches!(self.ended, Some((_, Ok(Outcome::Completed(_)))))

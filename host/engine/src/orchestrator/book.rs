@@ -6,7 +6,9 @@ use super::facts::Facts;
 use crate::error::Halt;
 use crate::history::TaskHistory;
 use crate::ledger::Ledger;
+use crate::mail::Mail;
 use crate::report::TaskRow;
+use crate::shared::Shared;
 use longhaul_core::agents::Agents;
 use longhaul_core::children::ChildTask;
 use longhaul_core::counts::TaskCounts;
@@ -23,6 +25,8 @@ use std::sync::Arc;
 /// All tasks of a run.
 pub(crate) struct Book {
     ledger: Arc<Ledger>,
+    /// Is told which tasks can be written to.
+    mail: Arc<Mail>,
     graph: Graph,
     facts: HashMap<TaskId, Facts>,
     /// What the record says of each task, while a resumed run is brought to where it was; what happens then is in the
@@ -37,25 +41,25 @@ pub(crate) struct Book {
 
 impl Book {
     /// The tasks of a workflow, each recorded as planned.
-    pub(crate) fn new(workflow: &Workflow, graph: Graph, ledger: Arc<Ledger>) -> Result<Self, Halt> {
-        Self::of(workflow, graph, ledger, None, HashMap::new())
+    pub(crate) fn new(workflow: &Workflow, graph: Graph, shared: &Shared) -> Result<Self, Halt> {
+        Self::of(workflow, graph, shared, None, HashMap::new())
     }
 
     /// The tasks of a workflow of which the record knows some already. Ends with [`Book::settle`].
     pub(crate) fn restoring(
         workflow: &Workflow,
         graph: Graph,
-        ledger: Arc<Ledger>,
+        shared: &Shared,
         known: HashMap<TaskId, TaskHistory>,
         gone: HashMap<TaskId, TaskHistory>,
     ) -> Result<Self, Halt> {
-        Self::of(workflow, graph, ledger, Some(known), gone)
+        Self::of(workflow, graph, shared, Some(known), gone)
     }
 
     fn of(
         workflow: &Workflow,
         graph: Graph,
-        ledger: Arc<Ledger>,
+        shared: &Shared,
         known: Option<HashMap<TaskId, TaskHistory>>,
         gone: HashMap<TaskId, TaskHistory>,
     ) -> Result<Self, Halt> {
@@ -64,9 +68,15 @@ impl Book {
         let excused =
             all.filter(|(_, history)| history.excuses_all()).filter_map(|(task, _)| Name::new(task.name()).ok());
         let excused = excused.collect();
-        let mut book = Self { ledger, graph, facts, known, to_come: gone, excused };
+        let (ledger, mail) = (shared.ledger.clone(), shared.mail.clone());
+        let mut book = Self { ledger, mail, graph, facts, known, to_come: gone, excused };
         for (name, spec) in &workflow.tasks {
-            book.enter(TaskId::single(name), name, &spec.agents, None)?;
+            let task = TaskId::single(name);
+            // What is done element by element has nobody who could read.
+            if spec.for_each.is_none() {
+                book.mail.open(&task);
+            }
+            book.enter(task, name, &spec.agents, None)?;
         }
         Ok(book)
     }
@@ -94,7 +104,9 @@ impl Book {
         let Facts { name, agents, .. } = self.facts(task)?;
         let (name, agents) = (name.clone(), agents.clone());
         for (index, item) in items.into_iter().enumerate() {
-            self.enter(TaskId::element(&name, index), &name, &agents, Some((item, index)))?;
+            let task = TaskId::element(&name, index);
+            self.mail.open(&task);
+            self.enter(task, &name, &agents, Some((item, index)))?;
         }
         self.record(&changes)?;
         Ok(changes)
@@ -105,6 +117,7 @@ impl Book {
         let changes = self.graph.spawn(&child)?;
         let ChildTask { task, agent, input, .. } = child;
         let name = Name::new(task.name()).map_err(|error| Halt::Defect(error.to_string()))?;
+        self.mail.open(&task);
         self.enter(task.clone(), &name, &agent.into(), None)?;
         self.facts(&task)?.child = Some(input);
         self.record(&changes)?;
@@ -148,6 +161,7 @@ impl Book {
             }
         }
         self.to_come.extend(known);
+        self.mail.settle_down();
         // A task that was expanded goes as its elements do.
         open.retain(|(task, _)| self.graph.elements(task).is_empty());
         Ok(open)
@@ -279,6 +293,7 @@ impl Book {
                 && let Some(facts) = self.facts.get_mut(task)
             {
                 facts.let_go();
+                self.mail.end(task);
             }
             if self.known.is_some() {
                 continue;

@@ -28,11 +28,13 @@ impl Dispatcher {
             }
             if parent.is_none_or(TaskState::is_final) {
                 self.shared.board.forget(std::iter::once(&child.task));
+                self.shared.mail.end(&child.task);
                 continue;
             }
             if !child.needs.iter().all(|need| self.book.state(need).is_some()) {
                 // What it needs never came to be, so it never will either.
                 self.shared.board.update(&child.task, ChildStatus::Cancelled);
+                self.shared.mail.end(&child.task);
                 continue;
             }
             for change in self.book.spawn(child)? {

@@ -48,6 +48,8 @@ pub(crate) struct Dispatcher {
     pub(super) under_repair: HashMap<TaskId, Repair>,
     /// What attempts have published.
     pub(super) arrivals: UnboundedReceiver<Outbox>,
+    /// Suspended tasks that a message has come for.
+    pub(super) letters: UnboundedReceiver<TaskId>,
     /// Ends the attempt of one task.
     pub(super) stops: HashMap<TaskId, Arc<Stop>>,
     /// Ends waits before another try, when there will be none.
@@ -72,6 +74,7 @@ impl Dispatcher {
             checkpoints: Checkpoints::new(workflow.checkpoints.keep),
             overdue: shared.deadlines.missed().iter().map(TaskId::single).collect(),
             arrivals: shared.board.arrivals(),
+            letters: shared.mail.woken(),
             waits: Waits::default(),
             under_repair: HashMap::new(),
             stops: HashMap::new(),
@@ -151,6 +154,7 @@ impl Dispatcher {
                     deadline = self.next_deadline();
                 }
                 Some(outbox) = self.arrivals.recv() => self.published(outbox)?,
+                Some(task) = self.letters.recv() => self.wake(&task)?,
                 Some(joined) = self.flight.join_next() => match joined {
                     Ok(event) => self.take(event?)?,
                     // A timer that is not needed any more.
@@ -190,6 +194,7 @@ impl Dispatcher {
     fn take(&mut self, event: Event) -> Result<(), Halt> {
         // What an attempt published came before its end.
         self.arrivals()?;
+        self.letters()?;
         match event {
             Event::Ended(task, ended) => self.ended(&task, *ended),
             Event::Looked(task, work, found) => self.looked(&task, *work, found),

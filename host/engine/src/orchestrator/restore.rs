@@ -34,7 +34,7 @@ impl Dispatcher {
                     self.shared.board.enter(outbox);
                     // Which of them had ended by then is said by the record.
                     not_wanted.extend(outbox.cancelled.iter().cloned());
-                    self.published(Outbox { spawned: outbox.spawned.clone(), cancelled: Vec::new() })?;
+                    self.published(Outbox { spawned: outbox.spawned.clone(), ..Outbox::default() })?;
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Suspended tasks: what each waits for, and how it is woken.
 //!
-//! A task waits for a time, for the end of its children, or for both, whichever comes first. Nothing of it is under way
+//! A task waits for a time, for the end of its children, for a message, or for several of them, whichever comes first. Nothing of it is under way
 //! meanwhile but a timer.
 
 use super::dispatcher::Dispatcher;
@@ -33,25 +33,29 @@ struct Waiting {
     until: Option<Timestamp>,
     /// The children that have not ended.
     children: HashSet<TaskId>,
+    /// Whether a message wakes it.
+    message: bool,
     timer: Option<AbortHandle>,
 }
 
 impl Waiting {
     /// What it waits for, in words.
     fn what(&self) -> String {
-        Wait { until: self.until, children: self.children.iter().cloned().collect() }.to_string()
+        let children = self.children.iter().cloned().collect();
+        Wait { until: self.until, children, message: self.message }.to_string()
     }
 }
 
 impl Dispatcher {
     /// Lets a suspended task wait.
     pub(super) fn wait(&mut self, task: &TaskId, wait: Wait) -> Result<(), Halt> {
-        let Wait { until, children } = wait;
+        let Wait { until, children, message } = wait;
         let for_children = !children.is_empty();
         let ended = |state: TaskState| state.is_final() && state != TaskState::Escalated;
         let children: HashSet<_> =
             children.into_iter().filter(|child| !self.book.state(child).is_none_or(ended)).collect();
-        if for_children && children.is_empty() {
+        let has_come = message && self.shared.mail.sleep(task);
+        if has_come || for_children && children.is_empty() {
             return self.apply(task, TaskEvent::Wake, None);
         }
         self.waits.tickets += 1;
@@ -66,7 +70,7 @@ impl Dispatcher {
                 }))
             }
         };
-        self.waits.open.insert(task.clone(), Waiting { ticket, until, children, timer });
+        self.waits.open.insert(task.clone(), Waiting { ticket, until, children, message, timer });
         Ok(())
     }
 
@@ -123,7 +127,15 @@ impl Dispatcher {
         Ok(true)
     }
 
-    fn wake(&mut self, task: &TaskId) -> Result<(), Halt> {
+    /// Wakes tasks that a message has come for.
+    pub(super) fn letters(&mut self) -> Result<(), Halt> {
+        while let Ok(task) = self.letters.try_recv() {
+            self.wake(&task)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn wake(&mut self, task: &TaskId) -> Result<(), Halt> {
         self.forget_wait(task);
         match self.book.state(task) {
             Some(TaskState::Waiting) => self.apply(task, TaskEvent::Wake, None),
@@ -133,6 +145,7 @@ impl Dispatcher {
 
     /// A task waits no more.
     pub(super) fn forget_wait(&mut self, task: &TaskId) {
+        self.shared.mail.wake(task);
         if let Some(timer) = self.waits.open.remove(task).and_then(|waiting| waiting.timer) {
             timer.abort();
         }

@@ -19,7 +19,7 @@ async fn wait_for(job: &Job, children: &[TaskId]) -> Result<Vec<ChildStatus>, Pr
     job.reach.children.publish().await.map_err(|_| problem(IncidentClass::Fatal))?;
     let all = || children.iter().map(|child| job.reach.children.status(child.as_str()).unwrap()).collect::<Vec<_>>();
     if job.recorder.replayed().is_none() && !all().iter().all(ChildStatus::has_ended) {
-        return Err(suspended(&Wait { until: None, children: children.to_vec() }));
+        return Err(suspended(&Wait { children: children.to_vec(), ..Wait::default() }));
     }
     act(job, "wait-for").map_err(|_| problem(IncidentClass::Fatal))?;
     Ok(all())

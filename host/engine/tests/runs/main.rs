@@ -14,6 +14,7 @@ mod files;
 mod go_back;
 mod limits;
 mod load;
+mod messages;
 mod middle;
 mod order;
 mod outputs;

@@ -190,7 +190,7 @@ async fn what_a_child_did_is_taken_back_as_what_its_parent_did() {
             job.reach.children.publish().await.map_err(|_| problem(IncidentClass::Fatal))?;
             let has_ended = job.reach.children.status(first.as_str()).unwrap().has_ended();
             if job.recorder.replayed().is_none() && !has_ended {
-                return Err(crate::world::suspended(&Wait { until: None, children: vec![first] }));
+                return Err(crate::world::suspended(&Wait { children: vec![first], ..Wait::default() }));
             }
             act(&job, "waits").ok();
             Ok(json!({}))

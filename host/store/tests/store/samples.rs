@@ -252,7 +252,7 @@ pub(crate) fn further() -> Vec<(&'static str, Record)> {
     };
     let waits = |entry: &mut Entry| {
         if let Entry::AttemptSuspended { wait } = entry {
-            *wait = Wait { until: None, children: vec![TaskId::new("change[1].tests").unwrap()] };
+            *wait = Wait { children: vec![TaskId::new("change[1].tests").unwrap()], ..Wait::default() };
         }
     };
     let anyone = |entry: &mut Entry| {
