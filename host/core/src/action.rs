@@ -87,6 +87,13 @@ pub struct Exchange {
     pub took: Duration,
 }
 
+impl Exchange {
+    /// One that cost nothing.
+    pub fn answered(request: Digest, answer: String) -> Self {
+        Self { request, asked: String::new(), answer, context: None, spent: Spent::default(), took: Duration::ZERO }
+    }
+}
+
 /// How full a model's context is: what an agent has to know to sum up in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContextFill {

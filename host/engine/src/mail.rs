@@ -116,7 +116,7 @@ impl Mail {
                 return full(format!("the messages that wait for task `{task}` take the 16 MiB that they may"));
             }
             match total > MAX_IN_RUN.0 {
-                true => full(format!("the messages that wait in this run take the 64 MiB that they may")),
+                true => full("the messages that wait in this run take the 64 MiB that they may".to_owned()),
                 false => Ok(()),
             }
         };

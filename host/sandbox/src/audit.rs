@@ -3,7 +3,7 @@
 //! Recording fails closed. Once the record refused an event, every further host call of the attempt is refused, and the
 //! attempt ends with that error whatever its guest says.
 
-use longhaul_core::action::{Action, ActionResult, ContextFill};
+use longhaul_core::action::{Action, ActionResult, ContextFill, Exchange};
 use longhaul_core::attempt::{AttemptEvent, LogLevel, RecordError, Recorder};
 use longhaul_core::digest::Digest;
 use longhaul_core::effect::{Answered, Call, CallKind, IdempotencyKey, perform};
@@ -46,6 +46,8 @@ pub(crate) struct Deed {
     pub(crate) calls: u64,
     pub(crate) bytes: u64,
     pub(crate) digest: Option<Digest>,
+    /// The answer, where a replay could not know it otherwise.
+    pub(crate) exchange: Option<Box<Exchange>>,
     pub(crate) result: ActionResult,
 }
 
@@ -60,6 +62,7 @@ impl Deed {
             calls: 1,
             bytes: 0,
             digest: None,
+            exchange: None,
             result: ActionResult::Ok,
         }
     }
@@ -143,7 +146,7 @@ impl Audit {
             calls: deed.calls,
             bytes: Bytes(deed.bytes),
             digest: deed.digest,
-            exchange: None,
+            exchange: deed.exchange,
             result: match deed.result {
                 ActionResult::Ok => ActionResult::Ok,
                 ActionResult::Denied { reason, grant } => {
@@ -311,7 +314,8 @@ fn text_of(event: &AttemptEvent) -> u64 {
                 ActionResult::Denied { reason, grant } => reason.len() + grant.len(),
                 ActionResult::Failed { error } => error.len(),
             };
-            action.resource.len() + action.detail.len() + result
+            let answer = action.exchange.as_ref().map_or(0, |exchange| exchange.answer.len());
+            action.resource.len() + action.detail.len() + answer + result
         }
         AttemptEvent::Progress { note, .. } => note.len(),
         AttemptEvent::Log { .. } | AttemptEvent::Kept { .. } => 0,

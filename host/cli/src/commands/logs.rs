@@ -136,9 +136,7 @@ fn describe(record: &Record, debug: bool) -> Option<String> {
             format!("progress {done}{total} {}", one_line(note, 100))
         }
         Entry::AttemptSuspended { wait } => format!("is suspended and waits {wait}"),
-        Entry::Published(Outbox { spawned, cancelled, .. }) => {
-            format!("asks for {} children, and cancels {}", spawned.len(), cancelled.len())
-        }
+        Entry::Published(outbox) => published(outbox),
         Entry::AttemptEnded { result, usage } => match result {
             Ok(Outcome::Completed(_)) => {
                 format!("ends well: {} fuel, {} memory, {} host calls", usage.fuel, usage.memory, usage.actions)
@@ -206,6 +204,23 @@ fn describe_action(action: &Action) -> String {
         ActionResult::Failed { error } => write!(text, "  failed: {}", one_line(error, 200)).unwrap_or_default(),
     }
     text
+}
+
+/// What was made known to others, in words.
+fn published(outbox: &Outbox) -> String {
+    let Outbox { spawned, cancelled, sent, received, subscribed, .. } = outbox;
+    let counted = [
+        ("asks for", spawned.len(), "children"),
+        ("cancels", cancelled.len(), "children"),
+        ("sends", sent.len(), "messages"),
+        ("has seen to", received.len(), "messages"),
+    ];
+    let counted = counted.into_iter().filter(|(_, count, _)| *count > 0);
+    let told: Vec<_> = counted
+        .map(|(does, count, what)| format!("{does} {count} {what}"))
+        .chain(subscribed.iter().map(|topic| format!("subscribes to `{topic}`")))
+        .collect();
+    told.join(", ")
 }
 
 fn level_name(level: LogLevel) -> &'static str {

@@ -11,6 +11,7 @@ use longhaul_core::grant::{Capability, FsPermissions, Party, Permissions};
 use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
 use longhaul_core::incident::{Decision, Incident, IncidentClass, Problem};
 use longhaul_core::manifest::PluginKind;
+use longhaul_core::messages::{MessageId, Recipient, Sent};
 use longhaul_core::outbox::Outbox;
 use longhaul_core::path::StagePath;
 use longhaul_core::spend::Spent;
@@ -255,6 +256,24 @@ pub(crate) fn further() -> Vec<(&'static str, Record)> {
             *wait = Wait { children: vec![TaskId::new("change[1].tests").unwrap()], ..Wait::default() };
         }
     };
+    let listens = |entry: &mut Entry| {
+        if let Entry::AttemptSuspended { wait } = entry {
+            wait.message = true;
+        }
+    };
+    let messages = |entry: &mut Entry| {
+        *entry = Entry::Published(Outbox {
+            sent: vec![
+                Sent { to: Recipient::task("change[2]").unwrap(), body: "done".into() },
+                Sent { to: Recipient::topic("news").unwrap(), body: vec![0, 255].into() },
+            ],
+            received: vec![MessageId { entry: 12, place: 0 }],
+            ..Outbox::default()
+        });
+    };
+    let subscribed = |entry: &mut Entry| {
+        *entry = Entry::Published(Outbox { subscribed: Some(Name::new("news").unwrap()), ..Outbox::default() });
+    };
     let anyone = |entry: &mut Entry| {
         if let Entry::TaskPlanned { or, .. } = entry {
             *or = vec![Name::new("other").unwrap()];
@@ -297,6 +316,9 @@ pub(crate) fn further() -> Vec<(&'static str, Record)> {
         ("attempt-ended-spent", altered(EntryKind::AttemptEnded, spent)),
         ("action-answered", answered()),
         ("action-answered-context", filled()),
+        ("published-messages", altered(EntryKind::Published, messages)),
+        ("published-subscribed", altered(EntryKind::Published, subscribed)),
+        ("attempt-suspended-message", altered(EntryKind::AttemptSuspended, listens)),
         ("run-resumed-worked", altered(EntryKind::RunResumed, worked)),
         ("action-answered-spent", paid()),
         ("run-started-scripts", altered(EntryKind::RunStarted, scripts)),
@@ -320,5 +342,6 @@ fn outbox() -> Outbox {
             priority: 2,
         }],
         cancelled: vec![task("change[1].old")],
+        ..Outbox::default()
     }
 }
