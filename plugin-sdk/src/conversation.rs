@@ -22,8 +22,9 @@ mod turn;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use structured::schema_of;
+pub use turn::shortened;
 pub use turn::{Call, CallResult, Picture};
-pub(crate) use {structured::schema_of, turn::shortened};
 
 use crate::{
     Failure,

@@ -137,7 +137,7 @@ mod tools;
 
 pub use agent::{Agent, Outcome, Output, Task};
 pub use capabilities::{exec, http, human, memory, messages, model, tasks};
-pub use conversation::{Ask, Call, CallResult, Conversation, Picture, Reply, Settings, Spent};
+pub use conversation::{Ask, Call, CallResult, Conversation, Picture, Reply, Settings, Spent, shortened};
 pub use decode::Empty;
 pub use error::{Denial, Error};
 pub use failure::{Failure, FailureKind};

@@ -185,7 +185,7 @@ impl Picture {
 }
 
 /// A text of at most about `most` bytes: beginning and end of a longer one, with a note of what is left out between them.
-pub(crate) fn shortened(text: &str, most: usize) -> String {
+pub fn shortened(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.to_owned();
     }

@@ -14,4 +14,5 @@ mod talk;
 
 pub use bench::{Bench, Ran};
 pub use command::{CommandConfig, Outcome, execute};
+pub use longhaul_sdk::shortened;
 pub use talk::{Talk, brief};
