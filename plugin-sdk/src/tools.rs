@@ -96,6 +96,20 @@ impl<S> Tools<S> {
         self.add(name, true, function)
     }
 
+    /// The same tools for an agent whose state has what they share as a part.
+    #[must_use]
+    pub fn sharing<T>(self, part: fn(&mut T) -> &mut S) -> Tools<T>
+    where
+        S: 'static,
+        T: 'static,
+    {
+        let entries = self.entries.into_iter().map(|Entry { ends, function }| Entry {
+            ends,
+            function: Box::new(move |whole: &mut T, arguments: &str| function(part(whole), arguments)) as Function<T>,
+        });
+        Tools { entries: entries.collect(), offers: self.offers }
+    }
+
     fn add<A, F>(mut self, name: &str, ends: bool, function: F) -> Self
     where
         A: DeserializeOwned + JsonSchema,

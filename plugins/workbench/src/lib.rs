@@ -15,4 +15,4 @@ mod talk;
 pub use bench::{Bench, Ran};
 pub use command::{CommandConfig, Outcome, execute};
 pub use longhaul_sdk::shortened;
-pub use talk::{Talk, brief};
+pub use talk::{Talk, brief, instructions, written};

@@ -64,6 +64,23 @@ pub fn brief(bench: &Bench, objective: &str, parts: &[(&str, &str)]) -> String {
     text
 }
 
+/// The instructions of an agent: its own, and those of the project.
+pub fn instructions(prompt: &str, project: &str) -> String {
+    match project.trim() {
+        "" => prompt.to_owned(),
+        project => format!("{prompt}\n# What this project asks for\n\n{project}\n"),
+    }
+}
+
+/// A value of an input as a text: a text as it is, nothing where there is none, everything else as JSON.
+pub fn written(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => String::new(),
+        serde_json::Value::String(text) => text.clone(),
+        value => serde_json::to_string_pretty(value).unwrap_or_default(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
