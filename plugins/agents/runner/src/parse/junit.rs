@@ -36,7 +36,7 @@ fn name(case: Node<'_, '_>) -> String {
 /// The message, and the text below it where that tells more.
 fn message(failure: Node<'_, '_>) -> String {
     let message = failure.attribute("message").unwrap_or_default().trim();
-    let text: String = failure.descendants().filter_map(|node| node.is_text().then(|| node.text())).flatten().collect();
+    let text: String = failure.descendants().filter(Node::is_text).filter_map(|node| node.text()).collect();
     match text.trim() {
         "" => message.to_owned(),
         text if message.is_empty() || text.contains(message) => text.to_owned(),
