@@ -289,6 +289,7 @@ impl Fold {
             Entry::RunResumed { .. }
             | Entry::Forked { .. }
             | Entry::CheckpointsDropped { .. }
+            | Entry::HookCalled { .. }
             | Entry::AttemptSuspended { .. }
             | Entry::Published(_)
             | Entry::Decided { .. }

@@ -3,12 +3,13 @@
 //! The journal alone rebuilds all other state, so an entry says everything that its reader needs. These are the runtime
 //! types; how they are stored, and in which versions, is the store's business.
 
-use crate::action::Action;
+use crate::action::{Action, ActionResult};
 use crate::attempt::{Limits, LogLevel, Outcome, Usage, Wait};
 use crate::counts::TaskCounts;
 use crate::digest::Digest;
 use crate::effect::Intent;
 use crate::grant::{Party, Permissions};
+use crate::hook::HookEvent;
 use crate::id::{AttemptId, Name, RunId, TaskId};
 use crate::incident::{Decision, Incident, Problem};
 use crate::manifest::PluginKind;
@@ -265,6 +266,23 @@ pub enum Entry {
         /// Why, for a person; empty where it goes without saying.
         reason: String,
     },
+    /// A hook was told of an earlier entry.
+    HookCalled {
+        /// The hook.
+        hook: Name,
+        /// What that entry is for hooks.
+        event: HookEvent,
+        /// Where it stands.
+        about: Position,
+        /// How often the call was tried.
+        tries: u32,
+        /// What came of it, in a few words.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        answer: String,
+        /// How it ended.
+        #[serde(flatten)]
+        result: ActionResult,
+    },
     /// The result was put into the user's folder.
     Applied {
         /// The version applied.
@@ -389,7 +407,6 @@ mod ending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::action::ActionResult;
     use crate::grant::Capability;
 
     #[test]

@@ -17,6 +17,7 @@ pub mod entry;
 pub mod grant;
 pub mod graph;
 pub mod ground;
+pub mod hook;
 pub mod id;
 pub mod incident;
 pub mod live;

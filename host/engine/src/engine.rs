@@ -6,6 +6,7 @@ use crate::error::{EngineError, Halt};
 use crate::executor::Grants;
 use crate::forward::Forward;
 use crate::history::History;
+use crate::hooks::{Callers, Tap, Told};
 use crate::ledger::Ledger;
 use crate::mail::{Boxes, Mail};
 use crate::options::{Apply, ResumeOptions, RunControl, RunOptions};
@@ -124,8 +125,9 @@ impl Engine {
         shared.ledger.flush().await.map_err(|error| halt(error.into()))?;
         let outputs = Outputs::new(&workflow, inputs, facts, shared.room.clone());
         let time_left = shared.spending.budget().wall_time;
-        let dispatcher = Dispatcher::new(shared, workflow.clone(), book, outputs);
-        let life = Life { dispatcher, state: RunState::Running, base, started, apply, time_left };
+        let dispatcher = Dispatcher::new(shared.clone(), workflow.clone(), book, outputs);
+        let told = Told::default();
+        let life = Life { shared, dispatcher, told, state: RunState::Running, base, started, apply, time_left };
         self.see_to_end(life, &workflow, &control).await
     }
 
@@ -133,7 +135,7 @@ impl Engine {
     /// again, and what was under way is done again along its record.
     ///
     /// # Errors
-    /// [`EngineError`] where it cannot go on, or the record was lost.
+    /// [`EngineError`] where it cannot go on, or the record was lost. A run that is over does not go on; its hooks are told what they were not.
     #[tracing::instrument(name = "resume", skip_all, fields(run = %history.run, workflow = %workflow.name))]
     pub async fn resume(
         &self,
@@ -143,6 +145,7 @@ impl Engine {
     ) -> Result<RunReport, EngineError> {
         let run = history.run.clone();
         if !history.state.can_resume() {
+            self.tell_the_rest(&history, &workflow).await?;
             return Err(EngineError::Over { run, state: history.state });
         }
         let ResumeOptions { host, isolation, budget, control } = options;
@@ -156,6 +159,16 @@ impl Engine {
         self.see_to_end(life, &workflow, &control).await
     }
 
+    /// Tells the hooks of a run that is over what a crash kept them from being told.
+    async fn tell_the_rest(&self, history: &History, workflow: &Workflow) -> Result<(), EngineError> {
+        if workflow.hooks.is_empty() {
+            return Ok(());
+        }
+        let shared = self.share_again(history, workflow, None)?;
+        let told = Callers::begin(&shared, workflow, &history.told).finish().await;
+        told.map_err(|error| Halt::from(error).of_run(history.run.clone()))
+    }
+
     /// Works until the run is over: once more from an older checkpoint each time that a strategy decides so.
     async fn see_to_end(
         &self,
@@ -165,13 +178,17 @@ impl Engine {
     ) -> Result<RunReport, EngineError> {
         let mut orders = control.orders();
         loop {
-            let Life { mut dispatcher, state, base, started, apply, time_left } = life;
+            let Life { shared, mut dispatcher, told, state, base, started, apply, time_left } = life;
+            let callers = Callers::begin(&shared, workflow, &told);
             let run = dispatcher.run().clone();
             let halt = |halt: Halt| halt.of_run(run.clone());
             dispatcher.work(&mut orders, base, time_left).await.map_err(halt)?;
             if !dispatcher.go_back().await.map_err(halt)? {
-                return dispatcher.finish(state, base, started, apply).await.map_err(halt);
+                let report = dispatcher.finish(state, base, started, apply).await.map_err(halt)?;
+                callers.finish().await.map_err(|error| halt(error.into()))?;
+                return Ok(report);
             }
+            callers.leave().await.map_err(|error| halt(error.into()))?;
             drop(dispatcher);
             orders.live_on();
             let lost = |error| Halt::Defect(format!("it cannot be read where it goes on from: {error}"));
@@ -235,7 +252,7 @@ impl Engine {
         let ports = Ports { time, ..self.ports.clone() };
         let room = Arc::<Room>::default();
         Ok(Shared {
-            ledger: Arc::new(Ledger::new(start.run.clone(), &ports, start.last)),
+            ledger: Arc::new(Ledger::new(start.run.clone(), &ports, start.last, Tap::new(workflow.hooks.values()))),
             run: start.run,
             workflow: workflow.name.clone(),
             objective,
@@ -267,6 +284,9 @@ impl Start {
 
 /// A run from its beginning, or from where it goes on, to its end or the next time it goes back.
 struct Life {
+    shared: Arc<Shared>,
+    /// What hooks were told before.
+    told: Told,
     dispatcher: Dispatcher,
     state: RunState,
     base: Digest,
@@ -298,8 +318,8 @@ async fn bring_back(
     }
     dispatcher.restore(&history).map_err(halt)?;
     shared.ledger.flush().await.map_err(|error| halt(error.into()))?;
-    let History { state, base, started, apply, .. } = history;
-    Ok(Life { dispatcher, state, base, started, apply, time_left })
+    let History { told, state, base, started, apply, .. } = history;
+    Ok(Life { shared, told, dispatcher, state, base, started, apply, time_left })
 }
 
 /// What expressions see of a run.

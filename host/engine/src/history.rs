@@ -9,6 +9,7 @@ mod go_back;
 mod task;
 mod view;
 
+use crate::hooks::Told;
 use crate::mail::{Boxes, Postmark};
 use crate::options::Apply;
 use crate::ports::Records;
@@ -63,6 +64,8 @@ pub struct History {
     pub(crate) active: Duration,
     pub(crate) budget: Option<Budget>,
     pub(crate) used: Used,
+    /// What hooks were told.
+    pub(crate) told: Told,
     pub(crate) incidents: u64,
     applied: Option<Digest>,
     pub(crate) changes: BTreeMap<StagePath, ChangeKind>,
@@ -185,6 +188,7 @@ impl History {
             active: Duration::ZERO,
             budget: None,
             used: Used::default(),
+            told: Told::default(),
             incidents: 0,
             applied: None,
             changes: BTreeMap::new(),
@@ -226,7 +230,9 @@ impl History {
                 }
             }
             Entry::CheckpointsDropped { through } => self.dropped = self.dropped.max(through),
+            Entry::HookCalled { hook, about, .. } => drop(self.told.of.insert(hook, about)),
             Entry::Forked { checkpoint, .. } => {
+                self.told.copied = Some(position);
                 // What the first run keeps of the ones before is its own affair.
                 self.dropped = checkpoint.saturating_sub(1);
                 self.tasks.values_mut().for_each(TaskHistory::leave_behind);

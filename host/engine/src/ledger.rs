@@ -3,6 +3,7 @@
 //! One ledger is shared by all that happens in a run. Stamping and appending are one step, so times in a journal never run
 //! backwards. After the first failure nothing is taken any more, and [`Ledger::broken`] tells everyone at once.
 
+use crate::hooks::Tap;
 use crate::kept::Kept;
 use crate::ports::{Journal, JournalError, Observer, Ports, Query};
 use longhaul_core::attempt::Outcome;
@@ -25,11 +26,12 @@ pub(crate) struct Ledger {
     broken: watch::Sender<Option<JournalError>>,
     /// Content that the record promises to keep.
     pub(crate) kept: Kept,
+    tap: Tap,
 }
 
 impl Ledger {
-    /// A ledger of a run whose last record is of this time.
-    pub(crate) fn new(run: RunId, ports: &Ports, last: Timestamp) -> Self {
+    /// A ledger of a run whose last record is of this time; the tap tells of what is appended.
+    pub(crate) fn new(run: RunId, ports: &Ports, last: Timestamp, tap: Tap) -> Self {
         Self {
             run,
             journal: ports.journal.clone(),
@@ -38,6 +40,7 @@ impl Ledger {
             line: Mutex::new(last),
             broken: watch::Sender::new(None),
             kept: Kept::default(),
+            tap,
         }
     }
 
@@ -59,6 +62,16 @@ impl Ledger {
     /// Records what happened in an attempt; gives where and when.
     pub(crate) fn attempt(&self, attempt: &AttemptId, entry: Entry) -> Result<(Position, Timestamp), JournalError> {
         self.append(Some(attempt.task.clone()), Some(attempt.number), entry)
+    }
+
+    /// Tells of what is appended.
+    pub(crate) fn tap(&self) -> &Tap {
+        &self.tap
+    }
+
+    /// Reads some of what the record holds of the run.
+    pub(crate) fn events(&self, query: &Query) -> Result<Vec<(Position, Record)>, JournalError> {
+        self.journal.read(&self.run, query)
     }
 
     /// Reads what the record holds of a task, behind a position.
@@ -124,6 +137,7 @@ impl Ledger {
             record.at = *last;
             self.journal.append(&self.run, &record).map_err(|error| self.fail(error))?
         };
+        self.tap.seen(&record.entry);
         self.observer.seen(&record);
         Ok((position, record.at))
     }

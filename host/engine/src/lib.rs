@@ -31,6 +31,7 @@ mod error;
 mod executor;
 mod forward;
 mod history;
+mod hooks;
 mod kept;
 mod ledger;
 mod mail;

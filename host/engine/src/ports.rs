@@ -5,7 +5,7 @@
 //!   engine ───┼──────────► Workspace  stages, commits, application        (workspace)
 //!             ├──────────► Services   what host calls reach outside       (services)
 //!             ├──────────► Journal    the record                          (store)
-//!             └──────────► Time, Observer                                 (command line, simulation)
+//!             └──────────► Hooks, Time, Observer                                 (command line, simulation)
 //! ```
 //!
 //! Calls that may take long are futures, boxed so that ports are objects; an adapter moves blocking work to threads made
@@ -17,6 +17,7 @@ use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Change, Position, Record};
 use longhaul_core::grant::{Grant, Permissions};
 use longhaul_core::ground::{Ground, NoGround};
+use longhaul_core::hook::Hooks;
 use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
 use longhaul_core::incident::{Decision, Situation};
 use longhaul_core::path::StagePath;
@@ -37,6 +38,8 @@ pub struct Ports {
     pub workspace: Arc<dyn Workspace>,
     /// What host calls of agents reach outside.
     pub services: Services,
+    /// Calls the hooks of the run.
+    pub hooks: Arc<dyn Hooks>,
     /// The record.
     pub journal: Arc<dyn Journal>,
     /// Clock and timers.

@@ -151,6 +151,7 @@ impl Opened {
         }
         let engine = Engine::new(Ports {
             services: longhaul_core::reach::Services::default(),
+            hooks: Arc::new(longhaul_core::hook::NoHooks),
             plugins: Arc::new(SimPlugins { process: Arc::clone(process), project: ground.project }),
             workspace: Arc::clone(&self.workspace) as _,
             journal: Arc::clone(&self.journal) as _,

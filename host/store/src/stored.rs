@@ -71,6 +71,7 @@ kinds! {
     IncidentRaised => "incident-raised",
     Decided => "decided",
     RunChanged => "run-changed",
+    HookCalled => "hook-called",
     Applied => "applied",
 }
 

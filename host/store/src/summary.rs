@@ -92,6 +92,7 @@ impl Summary {
             Entry::Forked { .. }
             | Entry::Checkpointed { .. }
             | Entry::CheckpointsDropped { .. }
+            | Entry::HookCalled { .. }
             | Entry::AttemptSuspended { .. }
             | Entry::Reused { .. }
             | Entry::Published(_)

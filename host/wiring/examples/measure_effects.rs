@@ -103,6 +103,7 @@ async fn run(count: u64) -> Duration {
     let plugins = Arc::new(Effects { count, took: AtomicU64::new(0) });
     let ports = Ports {
         services: longhaul_core::reach::Services::default(),
+        hooks: Arc::new(longhaul_core::hook::NoHooks),
         plugins: Arc::clone(&plugins) as _,
         workspace,
         journal,

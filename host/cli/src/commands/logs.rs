@@ -169,6 +169,14 @@ fn describe(record: &Record, debug: bool) -> Option<String> {
             (None, None) => format!("{strategy} leaves it to the next"),
         },
         Entry::RunChanged { from, to, reason } => format!("{from} → {to} {}", one_line(reason, 600)),
+        Entry::HookCalled { hook, event, about, tries, answer, result } => {
+            let came = match result {
+                ActionResult::Ok => answer,
+                ActionResult::Failed { error } | ActionResult::Denied { reason: error, .. } => error,
+            };
+            let how = if *result == ActionResult::Ok { "was told" } else { "could NOT be told" };
+            format!("hook {hook} {how} of {event} ({}) in {tries} tries: {}", about.0, one_line(came, 200))
+        }
         Entry::Applied { files, .. } => format!("{files} files put into the user's folder"),
     })
 }

@@ -141,7 +141,9 @@ pub(super) fn go_on(
 /// What the record says of the run; an error where it does not go on.
 fn read(place: &Place, run: &RunId) -> Result<History, Failure> {
     let history = History::read(&RecordsPort::new(place.reader()?), run).map_err(|e| unreadable(run, &e))?;
-    if history.state.can_resume() {
+    // A run that is over may have hooks that a crash kept from being told of it; the engine tells them, and that it is over.
+    let has_hooks = history.source.lines().any(|line| line.starts_with("hooks:"));
+    if history.state.can_resume() || has_hooks {
         return Ok(history);
     }
     let message = format!("run {run} is {}, and what is {} does not go on", history.state, history.state);

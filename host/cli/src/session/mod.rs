@@ -165,6 +165,7 @@ impl Entered {
         let requests = tokio::spawn(request::watch(state.clone(), run.clone(), control, Arc::clone(&progress)));
         let ports = Ports {
             services: longhaul_core::reach::Services::default(),
+            hooks: Arc::new(longhaul_core::hook::NoHooks),
             plugins: Arc::new(plugins),
             workspace: Arc::clone(&workspace) as _,
             journal,

@@ -1,7 +1,8 @@
 //! [`IdempotencyKey`]: how the service of an effect recognises that it is asked for the same one again.
 
 use crate::digest::Digest;
-use crate::id::{AttemptId, RunId, TaskId};
+use crate::entry::Position;
+use crate::id::{AttemptId, Name, RunId, TaskId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -29,6 +30,11 @@ impl IdempotencyKey {
     /// The key of what a task calls `label`.
     pub fn of_task(run: &RunId, task: &TaskId, label: &str) -> Self {
         Self::of(&["task", run.as_str(), task.as_str(), label])
+    }
+
+    /// The key of what a run's hook is told of an entry.
+    pub fn of_hook(run: &RunId, hook: &Name, about: Position) -> Self {
+        Self::of(&["hook", run.as_str(), hook.as_str(), &about.0.to_string()])
     }
 
     /// Only a label, which is last, can hold a line break.

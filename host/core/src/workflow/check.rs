@@ -13,7 +13,7 @@ use super::raw::{
     RawBudget, RawCheckpoints, RawConcurrency, RawInput, RawPolicy, RawStrategy, RawWorkflow, RawWorkspace,
 };
 use super::source::{FieldPath, Source, Tree};
-use super::{mentions, near, tasks};
+use super::{hooks, mentions, near, tasks};
 use crate::grant::Permissions;
 use crate::id::Name;
 use crate::path::StagePath;
@@ -199,15 +199,18 @@ impl Checker<'_> {
         let checkpoints = self.checkpoints(raw.checkpoints.unwrap_or_default());
         let workspace = self.workspace(raw.workspace.unwrap_or_default());
 
+        let permissions = raw.permissions.unwrap_or_default();
+        let permissions = self.permissions(at!["permissions"], permissions, agents.keys().map(Name::as_str));
         let tasks = tasks::Surroundings {
             inputs: &inputs,
             agents: &agents,
             agent_limits,
             defaults: raw.defaults.unwrap_or_default(),
-            permissions: raw.permissions,
+            permissions: permissions.clone(),
             recovery: raw.recovery,
         }
         .check(self, raw.tasks, &mut strategies);
+        let hooks = hooks::check(self, raw.hooks, &permissions);
         let done_when = raw.done_when.and_then(|text| self.expression(at!["done_when"], &text));
         if let Some(expression) = &done_when {
             mentions::check_done_when(self, expression, &tasks, &inputs);
@@ -224,6 +227,8 @@ impl Checker<'_> {
             agents,
             strategies,
             tasks,
+            hooks,
+            permissions,
             done_when,
         })
     }

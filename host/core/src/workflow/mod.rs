@@ -12,6 +12,7 @@ mod convert;
 pub mod error;
 pub mod expr;
 pub mod file;
+mod hooks;
 mod mentions;
 mod meter;
 pub mod model;

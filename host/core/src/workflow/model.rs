@@ -11,6 +11,7 @@ use super::expr::{EvaluationError, Expression, Scope, Template};
 use crate::agents::Agents;
 use crate::attempt::Limits;
 use crate::grant::Permissions;
+use crate::hook::HookSpec;
 use crate::id::Name;
 use crate::path::StagePath;
 use crate::units::Bytes;
@@ -49,6 +50,10 @@ pub struct Workflow {
     pub strategies: BTreeMap<Name, StrategySpec>,
     /// The tasks in the order of the file.
     pub tasks: IndexMap<Name, TaskSpec>,
+    /// What is called when something happens, by name.
+    pub hooks: BTreeMap<Name, HookSpec>,
+    /// What hooks may do: the workflow's permissions, without those of its tasks.
+    pub permissions: Permissions,
     /// What has to hold at the end for the objective to count as met.
     pub done_when: Option<Expression>,
 }

@@ -4,8 +4,10 @@
 //! cannot disagree. The documentation of a field is what an editor shows for it; what a value means is decided in
 //! [`check`](super::check).
 
+mod hooks;
 mod parts;
 
+pub(super) use hooks::RawHook;
 use indexmap::IndexMap;
 pub(super) use parts::{Names, Quantity, RawLimits, RawPermissions};
 use schemars::JsonSchema;
@@ -48,6 +50,9 @@ pub(super) struct RawWorkflow {
     pub permissions: Option<RawPermissions>,
     /// The strategies to ask when a task fails, in turn. Usually retry-jitter, rollback-validate, escalate.
     pub recovery: Option<Vec<String>>,
+    /// What is called when something happens, by name: a command or a web address.
+    #[serde(default)]
+    pub hooks: IndexMap<String, RawHook>,
     /// The tasks by name.
     pub tasks: IndexMap<String, Option<RawTask>>,
     /// An expression that has to hold at the end for the objective to count as met.

@@ -7,7 +7,7 @@ use super::model::{
     AgentSpec, CompensationSpec, DEFAULT_ATTEMPTS, DEFAULT_RECOVERY, InputSpec, PluginRef, SplitSpec, StrategySpec,
     TaskSpec,
 };
-use super::raw::{Names, RawCompensation, RawDefaults, RawLimits, RawPermissions, RawSplit, RawTask};
+use super::raw::{Names, RawCompensation, RawDefaults, RawLimits, RawSplit, RawTask};
 use super::source::FieldPath;
 use crate::agents::Agents;
 use crate::attempt::Limits;
@@ -30,7 +30,8 @@ pub(super) struct Surroundings<'a> {
     pub agents: &'a BTreeMap<Name, AgentSpec>,
     pub agent_limits: BTreeMap<Name, (FieldPath, Option<RawLimits>)>,
     pub defaults: RawDefaults,
-    pub permissions: Option<RawPermissions>,
+    /// What the workflow gives all of them.
+    pub permissions: Permissions,
     pub recovery: Option<Vec<String>>,
 }
 
@@ -100,11 +101,9 @@ impl Surroundings<'_> {
         let limits = limits.collect();
         let attempts = self.defaults.retry.as_ref().map_or(DEFAULT_ATTEMPTS, |retry| retry.attempts);
         check_attempts(checker, at!["defaults", "retry", "attempts"], attempts);
-        let permissions = self.permissions.clone().unwrap_or_default();
-        let permissions = checker.permissions(at!["permissions"], permissions, self.agent_names());
         let recovery = self.recovery.clone().unwrap_or_else(|| DEFAULT_RECOVERY.map(String::from).to_vec());
         let recovery = check_recovery(checker, at!["recovery"], recovery, strategies);
-        Inherited { agents, limits, attempts, permissions, recovery }
+        Inherited { agents, limits, attempts, permissions: self.permissions.clone(), recovery }
     }
 
     /// The agents of a field that takes one or a list.

@@ -58,6 +58,7 @@ impl History {
         self.active = now.active;
         self.budget = now.budget;
         self.used = now.used;
+        self.told = now.told;
         self.incidents = now.incidents;
         self.applied = now.applied;
         self.next_checkpoint = now.next_checkpoint;

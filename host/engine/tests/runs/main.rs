@@ -12,6 +12,7 @@ mod effects;
 mod fairness;
 mod files;
 mod go_back;
+mod hooks;
 mod limits;
 mod load;
 mod messages;

@@ -8,6 +8,7 @@ use longhaul_core::clock::Clock;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Entry, Position, Record};
 use longhaul_core::grant::{Capability, FsPermissions, Permissions};
+use longhaul_core::hook::{Hooks, NoHooks};
 use longhaul_core::id::{Name, RunId, TaskId};
 use longhaul_core::incident::{Decision, IncidentClass, Problem, Situation};
 use longhaul_core::path::StagePath;
@@ -44,6 +45,8 @@ pub(crate) struct World {
     base: Digest,
     /// The places for attempts that it shares with other worlds.
     pub(crate) places: Option<Places>,
+    /// Who is called by hooks.
+    pub(crate) hooks: Arc<dyn Hooks>,
     /// When the world's clock began: with its first run.
     epoch: OnceLock<Instant>,
     /// By how much the machine's clock was set back since.
@@ -65,6 +68,7 @@ impl World {
             plugins: FakePlugins::default(),
             base,
             places: None,
+            hooks: Arc::new(NoHooks),
             epoch: OnceLock::new(),
             set_back: Mutex::default(),
         };
@@ -149,6 +153,7 @@ impl World {
             base: self.base,
             epoch,
             places: self.places.clone(),
+            hooks: self.hooks.clone(),
             set_back: Mutex::default(),
         }
     }
@@ -190,6 +195,7 @@ impl World {
     fn ports(&self) -> Ports {
         Ports {
             services: longhaul_core::reach::Services::default(),
+            hooks: self.hooks.clone(),
             plugins: Arc::new(self.plugins.clone()),
             workspace: Arc::new(FakeWorkspace(self.files.clone())),
             journal: self.journal.clone(),
@@ -228,7 +234,9 @@ impl World {
         assert_eq!(version, report.version);
         let reported = report.tasks.iter().map(|row| (row.task.to_string(), row.state)).collect();
         assert_eq!(states, reported, "the record and the report disagree");
-        assert!(matches!(&records.last().unwrap().entry, Entry::RunChanged { to, .. } if *to == report.status));
+        // Hooks are told of the end.
+        let mut ends = records.iter().rev().skip_while(|record| matches!(record.entry, Entry::HookCalled { .. }));
+        assert!(matches!(&ends.next().unwrap().entry, Entry::RunChanged { to, .. } if *to == report.status));
         if report.applied.is_none() {
             assert_eq!(*self.files.folder.lock().unwrap(), folder, "the folder changed behind the back of the report");
         }
@@ -575,7 +583,7 @@ impl Journal for FakeJournal {
 
 pub(crate) fn workflow(head: &str, tasks: &str) -> Workflow {
     let text = format!(
-        "version: 1\nname: test\npermissions: {{ fs: {{ read: [\"**\"], write: [\"**\"] }} }}\n{head}\ntasks:\n{tasks}\n"
+        "version: 1\nname: test\npermissions: {{ fs: {{ read: [\"**\"], write: [\"**\"] }}, exec: [[any]] }}\n{head}\ntasks:\n{tasks}\n"
     );
     let mut workflow = parse("test.workflow.yaml", &text).unwrap_or_else(|errors| panic!("{errors}"));
     // Most tests are about what is done, and many of their tasks do the same.

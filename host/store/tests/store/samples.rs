@@ -6,8 +6,9 @@ use longhaul_core::children::ChildTask;
 use longhaul_core::counts::TaskCounts;
 use longhaul_core::digest::Digest;
 use longhaul_core::effect::{Answered, Call, CallKind, Intent, KeyScope};
-use longhaul_core::entry::{Budget, Change, ChangeKind, CheckpointReason, Entry, Record};
+use longhaul_core::entry::{Budget, Change, ChangeKind, CheckpointReason, Entry, Position, Record};
 use longhaul_core::grant::{Capability, FsPermissions, Party, Permissions};
+use longhaul_core::hook::HookEvent;
 use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
 use longhaul_core::incident::{Decision, Incident, IncidentClass, Problem};
 use longhaul_core::manifest::PluginKind;
@@ -133,6 +134,14 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
             worked: None,
         },
         EntryKind::Forked => Entry::Forked { from: run_id("20261119-010203-000001"), checkpoint: 3 },
+        EntryKind::HookCalled => Entry::HookCalled {
+            hook: name("tell"),
+            event: HookEvent::TaskCompleted,
+            about: Position(17),
+            tries: 2,
+            answer: "204".into(),
+            result: ActionResult::Ok,
+        },
         EntryKind::CheckpointsDropped => Entry::CheckpointsDropped { through: 2 },
         EntryKind::Checkpointed => {
             Entry::Checkpointed { number: 4, version: Digest::of(b"version"), reason: CheckpointReason::Interval }
@@ -236,6 +245,12 @@ pub(crate) fn further() -> Vec<(&'static str, Record)> {
             limits.stall = Some(Duration::from_secs(600));
         }
     };
+    let untold = |entry: &mut Entry| {
+        if let Entry::HookCalled { answer, result, .. } = entry {
+            answer.clear();
+            *result = ActionResult::Failed { error: "404".into() };
+        }
+    };
     let work = |entry: &mut Entry| {
         if let Entry::AttemptStarted { work, .. } = entry {
             *work = Some(Digest::of(b"work"));
@@ -305,6 +320,7 @@ pub(crate) fn further() -> Vec<(&'static str, Record)> {
         }
     };
     vec![
+        ("hook-called-failed", altered(EntryKind::HookCalled, untold)),
         ("decided-checkpoint", altered(EntryKind::Decided, goes_back)),
         ("attempt-started-stall", altered(EntryKind::AttemptStarted, limits)),
         ("committed-published", altered(EntryKind::Committed, published)),

@@ -52,6 +52,52 @@ fn an_unknown_field() {
 }
 
 #[test]
+fn hooks_that_cannot_be_called() {
+    for (hook, field, message, hint) in [
+        ("{ on: run-done, run: [cargo, test] }", "hooks.tell.on", "there is no event `run-done`", "run-completed"),
+        ("{ on: [], run: [cargo, test] }", "hooks.tell.on", "the hook is told of nothing", "run-started"),
+        ("{ on: incident }", "hooks.tell", "a hook calls one thing", "either `run:"),
+        (
+            "{ on: incident, run: [cargo, test], post: https://a.b }",
+            "hooks.tell",
+            "a hook calls one thing",
+            "`post: ADDRESS`",
+        ),
+        ("{ on: incident, run: [] }", "hooks.tell.run", "the command is empty", "`[notify, --all]`"),
+        (
+            "{ on: incident, run: [rm, -rf] }",
+            "hooks.tell.run",
+            "do not cover the command",
+            r#"`exec: [["rm", "-rf"]]`"#,
+        ),
+        ("{ on: incident, post: ftp://a.b }", "hooks.tell.post", "no web address", "`https://example.com/hook`"),
+        (
+            "{ on: incident, post: https://a.b/c }",
+            "hooks.tell.post",
+            "do not cover the address",
+            r#"`http: ["https://a.b/c"]`"#,
+        ),
+        (
+            "{ on: incident, run: [cargo, test], headers: { a: b } }",
+            "hooks.tell.headers",
+            "no header lines",
+            "leave `headers` out",
+        ),
+        (
+            "{ on: incident, run: [cargo, test], attempts: 0 }",
+            "hooks.tell.attempts",
+            "tried 1 to 20 times",
+            "a number in this range",
+        ),
+    ] {
+        let text = changed("permissions: {", "permissions: { exec: [[cargo, test]], ");
+        let error = errors(&text.replacen("tasks:", &format!("hooks: {{ tell: {hook} }}\ntasks:"), 1)).remove(0);
+        assert_eq!(error.field, field, "{error}");
+        assert!(error.message.contains(message) && error.hint.contains(hint), "{hook}: {error}");
+    }
+}
+
+#[test]
 fn a_cycle() {
     expect(
         "plan:   { agent: planner",
