@@ -199,15 +199,17 @@ impl Caller {
     async fn tell(&self, about: Position, event: HookEvent, record: &Record) -> Result<bool, JournalError> {
         let shared = &self.shared;
         let version = shared.in_use.hold(shared.head.version());
+        let key = IdempotencyKey::of_hook(&shared.run, &self.name, about);
         let body = json!({
-            "event": event, "run": shared.run, "workflow": shared.workflow, "hook": self.name, "position": about, "entry": record,
+            "event": event, "hook": self.name, "run": shared.run, "workflow": shared.workflow, "key": key, "position": about,
+            "entry": record,
         });
         let call = HookCall {
             hook: self.name.clone(),
             target: self.spec.target.clone(),
             grant: self.grant.clone(),
             body: body.to_string(),
-            key: IdempotencyKey::of_hook(&shared.run, &self.name, about),
+            key,
             timeout: self.spec.timeout,
             version: version.version(),
         };
