@@ -3,6 +3,8 @@
 //! The journal alone rebuilds all other state, so an entry says everything that its reader needs. These are the runtime
 //! types; how they are stored, and in which versions, is the store's business.
 
+pub use crate::change::{Change, ChangeKind};
+
 use crate::action::{Action, ActionResult};
 use crate::attempt::{Limits, LogLevel, Outcome, Usage, Wait};
 use crate::counts::TaskCounts;
@@ -14,7 +16,6 @@ use crate::id::{AttemptId, Name, RunId, TaskId};
 use crate::incident::{Decision, Incident, Problem};
 use crate::manifest::PluginKind;
 use crate::outbox::Outbox;
-use crate::path::StagePath;
 use crate::state::{RunState, TaskState};
 use crate::units::{Bytes, Fuel, Money, Timestamp, Tokens};
 use serde::{Deserialize, Serialize};
@@ -331,44 +332,6 @@ impl Default for Budget {
     }
 }
 
-/// A change of one path between two versions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
-    /// The path.
-    pub path: StagePath,
-    /// What became of it.
-    pub change: ChangeKind,
-    /// The digest of its content now; none where it was removed or is no file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<Digest>,
-}
-
-/// What became of a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ChangeKind {
-    /// It is new.
-    Added,
-    /// Its content or kind is another.
-    Modified,
-    /// It is gone.
-    Removed,
-}
-
-impl ChangeKind {
-    /// What became of a path in the end that went through `first` and then through `second`; none where it is as it was
-    /// before both.
-    pub fn together(first: Option<ChangeKind>, second: ChangeKind) -> Option<ChangeKind> {
-        use ChangeKind::{Added, Modified, Removed};
-        match (first, second) {
-            (Some(Added), Removed) => None,
-            (Some(Added), _) => Some(Added),
-            (Some(Removed), Added | Modified) => Some(Modified),
-            (_, second) => Some(second),
-        }
-    }
-}
-
 mod ending {
     //! A result as `{"ok": …}` or `{"error": …}`.
     use super::{Outcome, Problem};
@@ -465,23 +428,6 @@ mod tests {
         // A value keeps the last of several equal keys, so it would be shorter than the text.
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value.to_string().len(), text.len());
-    }
-
-    #[test]
-    fn changes_add_up_to_the_difference_between_first_and_last() {
-        use ChangeKind::{Added, Modified, Removed};
-        for (steps, expected) in [
-            (&[Added, Modified][..], Some(Added)),
-            (&[Added, Removed], None),
-            (&[Modified, Modified], Some(Modified)),
-            (&[Modified, Removed], Some(Removed)),
-            (&[Removed, Added], Some(Modified)),
-            (&[Removed, Added, Removed], Some(Removed)),
-            (&[Added, Removed, Added], Some(Added)),
-        ] {
-            let all = steps.iter().fold(None, |first, second| ChangeKind::together(first, *second));
-            assert_eq!(all, expected, "{steps:?}");
-        }
     }
 
     #[test]
