@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use longhaul_sdk::{ToolError, files};
+use longhaul_sdk::{
+    ToolError,
+    files::{self, Globs},
+};
 use serde::{Deserialize, Serialize};
 
 /// The most bytes of a file that tools look into.
@@ -24,6 +27,8 @@ pub struct Bench {
     before: BTreeMap<String, Option<u64>>,
     /// The commands that were run, the first ones and the newest.
     pub ran: Vec<Ran>,
+    /// The files that may be written, as globs; what the grant allows where none are given.
+    writable: Vec<String>,
 }
 
 /// A command that was run.
@@ -44,6 +49,12 @@ impl Bench {
     /// The files below this folder.
     pub fn at(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into(), ..Self::default() }
+    }
+
+    /// The same, where only the files may be written that these globs name.
+    #[must_use]
+    pub fn writing_only(self, globs: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { writable: globs.into_iter().map(Into::into).collect(), ..self }
     }
 
     /// The folder.
@@ -99,6 +110,10 @@ impl Bench {
 
     /// Writes a file by its plain path, with the folders above it.
     pub(crate) fn write(&mut self, path: &str, content: &str) -> Result<(), ToolError> {
+        let named = Globs::new(self.writable.iter().cloned()).is_ok_and(|globs| globs.matches(path));
+        if !self.writable.is_empty() && !named {
+            return Err(format!("{path} is not yours to write; what is: {}", self.writable.join(", ")).into());
+        }
         let place = self.root.join(path);
         if !self.before.contains_key(path) {
             let before = match files::read(&place) {
@@ -150,6 +165,16 @@ mod tests {
         assert_eq!(bench.changed(), ["new/deep/b"]);
         let json = serde_json::to_string(&bench).unwrap();
         assert_eq!(serde_json::from_str::<Bench>(&json).unwrap(), bench);
+    }
+
+    #[test]
+    fn what_is_not_its_to_write_stays_as_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        let mut bench = Bench::at(root.path()).writing_only(["docs/**", "README.md"]);
+        bench.write("docs/a.md", "x").unwrap();
+        let refused = bench.write("src/a.rs", "x").unwrap_err();
+        assert!(matches!(refused, ToolError::Refused(why) if why.contains("docs/**, README.md")));
+        assert_eq!(bench.changed(), ["docs/a.md"]);
     }
 
     #[test]

@@ -11,8 +11,10 @@ mod command;
 pub mod look;
 pub mod run;
 mod talk;
+pub mod work;
 
 pub use bench::{Bench, Ran};
 pub use command::{CommandConfig, Outcome, execute};
 pub use longhaul_sdk::shortened;
 pub use talk::{Talk, brief, instructions, written};
+pub use work::Work;

@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use longhaul_sdk::{Ended, Failure, Outcome, ToolLoop, Tools, context, log, shortened};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use workbench::{Bench, CommandConfig, Ran, brief, change, execute, look, run, written};
+use workbench::{Bench, CommandConfig, Ran, Work, brief, change, execute, look, run, work, written};
 
 use crate::config::{Config, Input};
 
@@ -22,14 +21,6 @@ const ROUNDS: u32 = 3;
 /// The most bytes that a failed command says to the model, and to a person.
 const MAX_SAID: usize = 12_000;
 
-/// Says that the requirement is met. The commands that verify it are run after this.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Finish {
-    /// What was changed and why, for the people who review it
-    summary: String,
-}
-
 /// How far the work is; it goes along when the agent goes on as new.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
@@ -37,13 +28,6 @@ pub struct State {
     work: Work,
     /// How often the work was verified and did not pass.
     rounds: u32,
-}
-
-/// What the tools share.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Work {
-    bench: Bench,
-    summary: String,
 }
 
 /// The agent's output.
@@ -84,7 +68,7 @@ impl State {
         let mut conversation = config.conversation.begin(workbench::instructions(PROMPT, &config.instructions));
         conversation.say(message);
         let talk = ToolLoop::new(conversation, config.conversation.bounds());
-        Self { talk, work: Work { bench, summary: String::new() }, rounds: 0 }
+        Self { talk, work: Work::at(bench), rounds: 0 }
     }
 }
 
@@ -121,14 +105,7 @@ pub fn work(config: &Config, mut state: State) -> Result<Outcome<Report, State>,
 
 fn tools(config: &Config) -> Tools<Work> {
     let tools = change::tools(look::tools(Tools::new()));
-    let tools = run::tools(tools, &config.commands, config.command_timeout);
-    tools.sharing(|work: &mut Work| &mut work.bench).ending_with("finish", |work: &mut Work, finish: Finish| {
-        if finish.summary.trim().is_empty() {
-            return Err("`summary` is empty; say what you changed and why".into());
-        }
-        work.summary = finish.summary;
-        Ok("thank you".to_owned())
-    })
+    work::tools(run::tools(tools, &config.commands, config.command_timeout))
 }
 
 /// A command that did not pass.
