@@ -258,7 +258,20 @@ fn bundled_plugins_are_listed_and_tell_what_they_ask_for() {
         list.as_array().unwrap().iter().map(|plugin| plugin["manifest"]["name"].as_str().unwrap()).collect();
     assert_eq!(
         names,
-        ["by-class", "chunk-planner", "codemod", "escalate", "retry-jitter", "reviewer", "rollback-validate"]
+        [
+            "architect",
+            "by-class",
+            "chunk-planner",
+            "coder",
+            "codemod",
+            "documenter",
+            "escalate",
+            "pursue",
+            "retry-jitter",
+            "reviewer",
+            "rollback-validate",
+            "runner"
+        ]
     );
     place.longhaul(["plugin", "list"]).code(0).shows(&["codemod", "agent", "escalate", "strategy"]);
     for name in names {

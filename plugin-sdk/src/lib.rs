@@ -127,6 +127,8 @@ mod host;
 pub mod log;
 #[cfg(feature = "patterns")]
 pub mod pattern;
+#[cfg(feature = "patterns")]
+pub mod rules;
 mod selection;
 mod span;
 mod strategy;

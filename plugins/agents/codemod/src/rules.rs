@@ -4,14 +4,9 @@ use longhaul_sdk::{
     Failure,
     files::Globs,
     pattern::{Options, Pattern, Replacement, Text},
+    rules::{self, MAX_FILE_SIZE, MAX_REPORTED},
 };
 use serde::Deserialize;
-
-/// Files with more bytes are skipped unless the configuration says otherwise.
-const MAX_FILE_SIZE: u64 = 16 << 20;
-
-/// How many changes are listed one by one unless the configuration says otherwise.
-const MAX_REPORTED: usize = 200;
 
 /// The agent's configuration, as written.
 #[derive(Clone, Debug, Deserialize)]
@@ -75,16 +70,7 @@ impl Rules {
         if config.rules.is_empty() {
             return Err(Failure::invalid_input("config, field `rules`: there is no rule, so there is nothing to do"));
         }
-        let exclude = config.exclude;
-        let mut rules = Vec::with_capacity(config.rules.len());
-        for (index, rule) in config.rules.into_iter().enumerate() {
-            let name = rule.name.clone();
-            let wrong = |error: String| {
-                Failure::invalid_input(format!("config, field `rules[{index}]` (rule `{name}`): {error}"))
-            };
-            rules.push(Rule::new(rule, &exclude).map_err(wrong)?);
-        }
-        let globs = rules.iter().skip(1).fold(rules[0].globs.clone(), |globs, rule| globs.or(&rule.globs));
+        let (rules, globs) = rules::read(config.rules, &config.exclude)?;
         Ok(Self {
             rules,
             globs,
@@ -94,22 +80,30 @@ impl Rules {
     }
 }
 
-impl Rule {
-    fn new(config: RuleConfig, exclude: &[String]) -> Result<Self, String> {
-        let text = match (&config.literal, &config.regex) {
+impl rules::RuleConfig for RuleConfig {
+    type Rule = Rule;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn globs(&self) -> Option<Globs> {
+        self.glob.clone()
+    }
+
+    fn rule(self, globs: Globs) -> Result<Rule, String> {
+        let text = match (&self.literal, &self.regex) {
             (Some(literal), None) => Text::Literal(literal),
             (None, Some(regex)) => Text::Regex(regex),
             _ => return Err("give either `literal` or `regex`".to_owned()),
         };
-        let options = Options { word: config.word, case_insensitive: config.case_insensitive };
+        let options = Options { word: self.word, case_insensitive: self.case_insensitive };
         let pattern = Pattern::new(text, options)?;
         let replacement = match text {
-            Text::Literal(_) => Replacement::Verbatim(config.replace.into_bytes()),
-            Text::Regex(_) => pattern.replacement(&config.replace)?,
+            Text::Literal(_) => Replacement::Verbatim(self.replace.into_bytes()),
+            Text::Regex(_) => pattern.replacement(&self.replace)?,
         };
-        let globs = config.glob.unwrap_or_else(Globs::all);
-        let globs = globs.except(exclude.iter().cloned()).map_err(|error| format!("`exclude`: {error}"))?;
-        Ok(Self { name: config.name, globs, pattern, replacement, idempotent: config.idempotent })
+        Ok(Rule { name: self.name, globs, pattern, replacement, idempotent: self.idempotent })
     }
 }
 

@@ -4,17 +4,15 @@ use longhaul_sdk::{
     Failure,
     files::Globs,
     pattern::{Options, Pattern, Text},
+    rules::{self, MAX_FILE_SIZE, MAX_REPORTED},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The content of files with more bytes is not checked unless the configuration says otherwise.
-const MAX_FILE_SIZE: u64 = 16 << 20;
-
-/// How many findings are listed one by one unless the configuration says otherwise.
-const MAX_REPORTED: usize = 200;
+use crate::model::ModelReview;
 
 /// How much a finding matters; later ones matter more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Good to know.
@@ -30,7 +28,9 @@ pub enum Severity {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    #[serde(default)]
     rules: Vec<RuleConfig>,
+    model_review: Option<ModelReview>,
     #[serde(default)]
     fail_at: FailAt,
     #[serde(default)]
@@ -86,8 +86,10 @@ struct RuleConfig {
 #[derive(Clone, Debug)]
 pub struct Rules {
     pub(crate) rules: Vec<Rule>,
-    /// The files that some rule applies to.
+    /// The files that some rule, or the model, looks at.
     pub(crate) globs: Globs,
+    /// What a model looks for.
+    pub(crate) model_review: Option<ModelReview>,
     /// The least severity that fails the task.
     pub(crate) fail_at: Option<Severity>,
     pub(crate) on_unreadable: OnUnreadable,
@@ -124,24 +126,20 @@ impl Rules {
     /// # Errors
     /// A rule makes no sense; the failure names the field and the rule.
     pub fn new(config: Config) -> Result<Self, Failure> {
-        if config.rules.is_empty() {
+        if config.rules.is_empty() && config.model_review.is_none() {
             return Err(Failure::invalid_input(
-                "config, field `rules`: there is no rule, so there is nothing to check",
+                "config, field `rules`: there is no rule and no `model_review`, so there is nothing to check",
             ));
         }
-        let exclude = config.exclude;
-        let mut rules = Vec::with_capacity(config.rules.len());
-        for (index, rule) in config.rules.into_iter().enumerate() {
-            let name = rule.name.clone();
-            let wrong = |error: String| {
-                Failure::invalid_input(format!("config, field `rules[{index}]` (rule `{name}`): {error}"))
-            };
-            rules.push(Rule::new(rule, &exclude).map_err(wrong)?);
-        }
-        let globs = rules.iter().skip(1).fold(rules[0].globs.clone(), |globs, rule| globs.or(&rule.globs));
+        let (rules, globs) = rules::read(config.rules, &config.exclude)?;
+        let wrong = |error| Failure::invalid_input(format!("config, field `exclude`: {error}"));
+        let model_review =
+            config.model_review.map(|review| review.except(&config.exclude)).transpose().map_err(wrong)?;
+        let globs = model_review.iter().fold(globs, |globs, review| globs.or(&review.globs()));
         Ok(Self {
             rules,
             globs,
+            model_review,
             fail_at: match config.fail_at {
                 FailAt::Info => Some(Severity::Info),
                 FailAt::Warning => Some(Severity::Warning),
@@ -155,11 +153,21 @@ impl Rules {
     }
 }
 
-impl Rule {
-    fn new(config: RuleConfig, exclude: &[String]) -> Result<Self, String> {
-        let options = Options { word: config.word, case_insensitive: config.case_insensitive };
-        let forbidden = config.forbid_file.unwrap_or(false);
-        let tests = (&config.literal, &config.regex, config.max_line_length, config.max_file_lines, forbidden);
+impl rules::RuleConfig for RuleConfig {
+    type Rule = Rule;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn globs(&self) -> Option<Globs> {
+        self.glob.clone()
+    }
+
+    fn rule(self, globs: Globs) -> Result<Rule, String> {
+        let options = Options { word: self.word, case_insensitive: self.case_insensitive };
+        let forbidden = self.forbid_file.unwrap_or(false);
+        let tests = (&self.literal, &self.regex, self.max_line_length, self.max_file_lines, forbidden);
         let (test, words) = match tests {
             (Some(literal), None, None, None, false) => {
                 (Test::Match(Pattern::new(Text::Literal(literal), options)?), format!("`{literal}` is not wanted here"))
@@ -173,7 +181,7 @@ impl Rule {
             (None, None, None, Some(most), false) => {
                 (Test::FileLines(most), format!("the file has more than {most} lines"))
             }
-            (None, None, None, None, true) if config.glob.is_none() => {
+            (None, None, None, None, true) if self.glob.is_none() => {
                 return Err("`forbid_file` needs a `glob`; without one it would forbid every file".to_owned());
             }
             (None, None, None, None, true) => (Test::Forbidden, "this file must not be here".to_owned()),
@@ -184,9 +192,7 @@ impl Rule {
         if options != Options::default() && !matches!(test, Test::Match(_)) {
             return Err("`word` and `case_insensitive` go with `literal` or `regex` only".to_owned());
         }
-        let globs = config.glob.unwrap_or_else(Globs::all);
-        let globs = globs.except(exclude.iter().cloned()).map_err(|error| format!("`exclude`: {error}"))?;
-        Ok(Self { name: config.name, globs, severity: config.severity, message: config.message.unwrap_or(words), test })
+        Ok(Rule { name: self.name, globs, severity: self.severity, message: self.message.unwrap_or(words), test })
     }
 }
 

@@ -10,6 +10,7 @@ use longhaul_sdk::{
 
 use crate::{
     check::{check_content, check_name, needs_content},
+    model,
     report::{Report, Skipped},
     rules::Rules,
 };
@@ -25,6 +26,7 @@ pub fn review(root: &Path, rules: &Rules, selection: &Selection) -> Result<Repor
     let (parts, unreadable) = selection.resolve(root, &rules.globs)?;
     let mut report = Report { unreadable, ..Report::default() };
     let total = parts.len() as u64;
+    let mut shown = model::Shown::new(rules);
     for (done, part) in parts.iter().enumerate() {
         if done % PROGRESS_EVERY == 0 {
             context::progress(done as u64, Some(total), &part.path);
@@ -34,7 +36,8 @@ pub fn review(root: &Path, rules: &Rules, selection: &Selection) -> Result<Repor
         }
         report.scanned_files += 1;
         check_name(rules, part, &mut report);
-        if !needs_content(rules, &part.path) {
+        let is_shown = shown.wants(&part.path);
+        if !needs_content(rules, &part.path) && !is_shown {
             continue;
         }
         let reason = match files::read_up_to(root.join(&part.path), rules.max_file_size) {
@@ -46,13 +49,17 @@ pub fn review(root: &Path, rules: &Rules, selection: &Selection) -> Result<Repor
             Ok(Ok(content)) if files::is_binary(&content) => "it is binary".to_owned(),
             Ok(Ok(content)) => {
                 check_content(rules, part, &content, &mut report);
-                continue;
+                match is_shown.then(|| shown.add(part, &content)) {
+                    Some(Err(reason)) => reason,
+                    Some(Ok(())) | None => continue,
+                }
             }
             Ok(Err(size)) => format!("it has {size} bytes, more than `max_file_size` ({})", rules.max_file_size),
         };
         report.skipped.push(Skipped { file: part.path.clone(), reason });
     }
     context::progress(total, Some(total), "");
+    shown.review(rules.max_reported, &mut report)?;
     if let Some(first) = report.skipped.first() {
         let (count, Skipped { file, reason }) = (report.skipped.len(), first);
         log::warn(format!("{count} files are not checked, the first is {file}: {reason}"));
