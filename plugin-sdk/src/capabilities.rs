@@ -155,15 +155,38 @@ pub mod messages {
     pub use crate::bindings::agent::longhaul::plugin::messages::{Message, Recipient};
     use crate::{Error, host::call};
 
-    /// Sends a message; it leaves with the attempt's next commit or wait.
+    impl Message {
+        /// What it says, where that is text.
+        pub fn text(&self) -> Option<&str> {
+            std::str::from_utf8(&self.body).ok()
+        }
+    }
+
+    /// Sends a message to the agent that works on `task`: see [`send`].
     ///
     /// # Errors
-    /// The recipient is not granted or does not exist.
+    /// The task is not granted, nobody works on it, or its mailbox is full.
+    pub fn tell(task: &str, body: impl AsRef<[u8]>) -> Result<(), Error> {
+        send(&Recipient::Task(task.to_owned()), body.as_ref())
+    }
+
+    /// Sends a message to every subscriber of `topic`, if there are any: see [`send`].
+    ///
+    /// # Errors
+    /// The topic is not granted, or a mailbox is full.
+    pub fn publish(topic: &str, body: impl AsRef<[u8]>) -> Result<(), Error> {
+        send(&Recipient::Topic(topic.to_owned()), body.as_ref())
+    }
+
+    /// Sends a message, of 64 KiB at most; it leaves with the attempt's next commit or wait, and when it asks for the next message.
+    ///
+    /// # Errors
+    /// The recipient is not granted, nobody works on the task, or a mailbox is full.
     pub fn send(recipient: &Recipient, body: &[u8]) -> Result<(), Error> {
         call!(messages::send(recipient, body))
     }
 
-    /// Receives what is published on a topic from now on.
+    /// From now on this task receives what is published on a topic, in all its attempts.
     ///
     /// # Errors
     /// The topic is not granted.
@@ -172,6 +195,9 @@ pub mod messages {
     }
 
     /// The next message, none when `timeout` passes first. Waiting costs nothing: the instance is put to sleep.
+    ///
+    /// What was received is gone for good when the attempt commits, makes a checkpoint, or waits; an attempt that fails before
+    /// gives its messages back, and the next one receives them again.
     ///
     /// # Errors
     /// Messages are not granted, or the run is being cancelled.

@@ -4,8 +4,7 @@
 
 mod support;
 
-use longhaul_core::action::Action;
-use longhaul_core::attempt::{AttemptEvent, AttemptReport, Divergence, Limits, Ran, RecordError, Recorder, Wait};
+use longhaul_core::attempt::{AttemptEvent, AttemptReport, Limits, Ran, RecordError, Wait};
 use longhaul_core::children::{ChildError, ChildStatus, Children, NewChild};
 use longhaul_core::clock::Clock;
 use longhaul_core::grant::{Grant, Party, Permissions};
@@ -18,38 +17,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use support::{Attempt, guests, limits, output, problem, run, sandbox};
-
-/// A record that holds something already.
-struct Replaying {
-    script: Mutex<Vec<AttemptEvent>>,
-    /// What was appended to it.
-    live: Mutex<Vec<AttemptEvent>>,
-    attempt: longhaul_core::id::AttemptId,
-}
-
-impl Recorder for Replaying {
-    fn record(&self, event: AttemptEvent) -> Result<(), RecordError> {
-        let mut script = self.script.lock().unwrap();
-        if script.is_empty() {
-            self.live.lock().unwrap().push(event);
-            return Ok(());
-        }
-        let recorded = script.remove(0);
-        if recorded == event {
-            return Ok(());
-        }
-        let (expected, found) = (format!("{recorded:?}"), format!("{event:?}"));
-        Err(Divergence { attempt: self.attempt.clone(), expected, found }.into())
-    }
-
-    fn replayed(&self) -> Option<Action> {
-        match self.script.lock().unwrap().first() {
-            Some(AttemptEvent::Action(action)) => Some(action.clone()),
-            _ => None,
-        }
-    }
-}
+use support::{Attempt, Replaying, guests, limits, output, problem, run, sandbox};
 
 /// A clock that shows other times than the one before did.
 struct Later(u64);

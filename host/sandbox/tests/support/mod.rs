@@ -6,7 +6,7 @@ pub mod stage;
 
 use longhaul_core::action::{Action, ActionResult};
 use longhaul_core::attempt::{
-    AttemptEvent, AttemptReport, Job, Limits, LogLevel, Outcome, RecordError, Recorder, TaskInput,
+    AttemptEvent, AttemptReport, Divergence, Job, Limits, LogLevel, Outcome, RecordError, Recorder, TaskInput,
 };
 use longhaul_core::clock::Clock;
 use longhaul_core::digest::Digest;
@@ -112,6 +112,37 @@ impl Record {
 
 pub fn is_refusal(action: &Action) -> bool {
     !matches!(action.result, ActionResult::Ok)
+}
+
+/// A record that holds something already.
+pub struct Replaying {
+    pub script: Mutex<Vec<AttemptEvent>>,
+    /// What was appended to it.
+    pub live: Mutex<Vec<AttemptEvent>>,
+    pub attempt: AttemptId,
+}
+
+impl Recorder for Replaying {
+    fn record(&self, event: AttemptEvent) -> Result<(), RecordError> {
+        let mut script = self.script.lock().unwrap();
+        if script.is_empty() {
+            self.live.lock().unwrap().push(event);
+            return Ok(());
+        }
+        let recorded = script.remove(0);
+        if recorded == event {
+            return Ok(());
+        }
+        let (expected, found) = (format!("{recorded:?}"), format!("{event:?}"));
+        Err(Divergence { attempt: self.attempt.clone(), expected, found }.into())
+    }
+
+    fn replayed(&self) -> Option<Action> {
+        match self.script.lock().unwrap().first() {
+            Some(AttemptEvent::Action(action)) => Some(action.clone()),
+            _ => None,
+        }
+    }
 }
 
 /// Goes on by a millisecond each time it is asked, whatever the machine does.
