@@ -269,6 +269,42 @@ impl Grant {
         }
     }
 
+    /// Whether every layer has something of a capability. `has` says whether one does; `line` is the line of a workflow's
+    /// `permissions` that would grant it.
+    ///
+    /// # Errors
+    /// A [`Denial`] that names the party which withholds it.
+    pub fn check(
+        &self,
+        capability: Capability,
+        resource: &str,
+        line: impl FnOnce() -> String,
+        has: impl Fn(&Permissions) -> bool,
+    ) -> Result<(), Denial> {
+        let withheld = self.layers.iter().find(|layer| !has(&layer.permissions)).map(|layer| layer.party);
+        let Some(party) = withheld.or_else(|| self.layers.is_empty().then_some(Party::Task)) else { return Ok(()) };
+        Err(Denial {
+            capability,
+            resource: resource.to_owned(),
+            grant: if party == Party::Manifest { String::new() } else { line() },
+            reason: format!("it is not given by {party}"),
+        })
+    }
+
+    /// Whether a command may be run: every layer gives the beginning of its arguments.
+    ///
+    /// # Errors
+    /// As [`Grant::check`].
+    pub fn check_exec(&self, argv: &[String]) -> Result<(), Denial> {
+        let begins = |given: &Vec<String>| !given.is_empty() && argv.starts_with(given);
+        self.check(
+            Capability::Exec,
+            &argv.join(" "),
+            || format!("exec: [{argv:?}]"),
+            |permissions| permissions.exec.iter().flatten().any(begins),
+        )
+    }
+
     fn fs_denial(&self, path: &StagePath, access: FsAccess, party: Option<Party>) -> Denial {
         let (verb, field) = match access {
             FsAccess::Read => ("reading", "read"),
@@ -375,6 +411,31 @@ mod tests {
             denial.to_string(),
             "fs on `docs/a.md` is not granted: writing it is not covered by the task's permissions"
         );
+    }
+
+    #[test]
+    fn a_command_is_granted_by_the_beginning_of_its_arguments_and_by_every_layer() {
+        let exec = |list: &[&[&str]]| Permissions {
+            exec: Some(list.iter().map(|argv| argv.iter().map(|word| (*word).to_owned()).collect()).collect()),
+            ..Permissions::default()
+        };
+        let argv = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let grant = Grant::new([
+            (Party::Policy, exec(&[&["cargo"], &["git", "push"]])),
+            (Party::Task, exec(&[&["cargo", "test"], &[]])),
+        ])
+        .unwrap();
+        assert!(grant.check_exec(&argv("cargo test --all")).is_ok());
+        for (refused, party) in [
+            ("cargo run", "the task's permissions"),
+            ("git pull", "the operator's policy"),
+            ("cargo-test", "the operator's policy"),
+        ] {
+            let denial = grant.check_exec(&argv(refused)).unwrap_err();
+            assert!(denial.reason.contains(party), "{denial}");
+        }
+        assert_eq!(grant.check_exec(&argv("cargo run")).unwrap_err().grant, r#"exec: [["cargo", "run"]]"#);
+        assert!(Grant::new([]).unwrap().check_exec(&argv("cargo test")).is_err());
     }
 
     #[test]

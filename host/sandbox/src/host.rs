@@ -8,7 +8,7 @@ use crate::bindings::agent::longhaul::plugin::{context, logging, types};
 use crate::guest::Guest;
 use longhaul_core::action::{Action, ActionResult};
 use longhaul_core::attempt::{LogLevel, NotCommitted};
-use longhaul_core::grant::{Capability, Denial, Party, Permissions};
+use longhaul_core::grant::{Capability, Permissions};
 
 impl types::Host for Guest {}
 
@@ -96,12 +96,7 @@ impl Guest {
         granted: impl Fn(&Permissions) -> bool,
     ) -> wasmtime::Result<Result<(), types::Error>> {
         self.meter.charge_call(resource.len());
-        let withheld = self.grant().layers().find(|(_, p)| !granted(p)).map(|(party, _)| party);
-        let nobody = || self.grant().layers().next().is_none().then_some(Party::Task);
-        let Some(party) = withheld.or_else(nobody) else { return Ok(Ok(())) };
-        let resource = short(resource);
-        let grant = if party == Party::Manifest { String::new() } else { line };
-        let denial = Denial { capability, resource, grant, reason: format!("it is not given by {party}") };
+        let Err(denial) = self.grant().check(capability, &short(resource), || line, granted) else { return Ok(Ok(())) };
         self.audit.action(Deed::new(capability, operation, denial.resource.clone()).denied(&denial))?;
         Ok(Err(types::Error::Denied(types::Denial {
             capability: capability.to_string(),
