@@ -4,3 +4,4 @@
 //! tells what came of it; who may ask, what is recorded, and what happens after a crash is decided by those who ask.
 
 pub mod exec;
+pub mod model;

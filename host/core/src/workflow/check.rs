@@ -193,6 +193,7 @@ impl Checker<'_> {
             agent_limits.insert(name.clone(), (field("limits"), agent.limits));
             agents.insert(name, AgentSpec { plugin, config, max: agent.max, model: agent.model });
         }
+        let models = self.models(raw.models);
         let mut strategies = self.strategies(raw.strategies, &inputs);
         let budget = self.budget(raw.budget.unwrap_or_default());
         let concurrency = self.concurrency(raw.concurrency.unwrap_or_default(), &agents);
@@ -225,6 +226,7 @@ impl Checker<'_> {
             checkpoints,
             workspace,
             agents,
+            models,
             strategies,
             tasks,
             hooks,

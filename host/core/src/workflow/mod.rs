@@ -16,6 +16,7 @@ mod hooks;
 mod mentions;
 mod meter;
 pub mod model;
+mod models;
 mod near;
 pub mod parse;
 pub mod path;

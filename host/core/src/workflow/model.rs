@@ -46,6 +46,8 @@ pub struct Workflow {
     pub workspace: WorkspaceSpec,
     /// The agents, by name.
     pub agents: BTreeMap<Name, AgentSpec>,
+    /// Models that are answered from files, by name.
+    pub models: BTreeMap<String, ModelSpec>,
     /// The strategies that `recovery` and the tasks name, by name.
     pub strategies: BTreeMap<Name, StrategySpec>,
     /// The tasks in the order of the file.
@@ -175,6 +177,32 @@ pub struct AgentSpec {
     pub max: Option<u32>,
     /// The model that it works with: agents with the same one share that model's limit.
     pub model: Option<String>,
+}
+
+/// A model that is answered from a file, named relative to the workflow file's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelSpec {
+    /// A script.
+    Script(String),
+    /// A record of an earlier run.
+    Replay(String),
+}
+
+impl ModelSpec {
+    /// The file.
+    pub fn file(&self) -> &str {
+        match self {
+            ModelSpec::Script(file) | ModelSpec::Replay(file) => file,
+        }
+    }
+
+    /// The field of the workflow file that names it.
+    pub fn field(&self) -> &'static str {
+        match self {
+            ModelSpec::Script(_) => "script",
+            ModelSpec::Replay(_) => "replay",
+        }
+    }
 }
 
 /// A recovery strategy: a plugin with its configuration.

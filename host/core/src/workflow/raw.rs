@@ -46,6 +46,9 @@ pub(super) struct RawWorkflow {
     /// Recovery strategies by name, each a plugin with its configuration. Only needed for those with a configuration.
     #[serde(default)]
     pub strategies: IndexMap<String, RawStrategy>,
+    /// Models of the workflow's own, by name: answered from a file. All others are those of the host's configuration.
+    #[serde(default)]
+    pub models: IndexMap<String, RawModel>,
     /// What tasks may do. What is not mentioned is denied.
     pub permissions: Option<RawPermissions>,
     /// The strategies to ask when a task fails, in turn. Usually retry-jitter, rollback-validate, escalate.
@@ -182,6 +185,17 @@ pub(super) struct RawAgent {
     pub max: Option<u32>,
     /// The model that it works with: agents with the same one share `concurrency.models`.
     pub model: Option<String>,
+}
+
+/// A model that is answered from a file. The run keeps what the file says.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Model")]
+pub(super) struct RawModel {
+    /// A script: what to answer to what, as in `model.yaml`, relative to this file.
+    pub script: Option<String>,
+    /// A record of an earlier run, as `longhaul logs --json` writes it, relative to this file: the same questions get the same answers.
+    pub replay: Option<String>,
 }
 
 /// A recovery strategy: a plugin with its configuration.
