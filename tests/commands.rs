@@ -213,18 +213,6 @@ tasks: { look: { agent: reviewer, with: { glob: "${{ inputs.since }}${{ inputs.f
 }
 
 #[test]
-fn fields_without_effect_are_told_once() {
-    let place = sample();
-    let text = CHANGE.replace(
-        "permissions:",
-        "budget: { tokens: 5M, money: 2.50, disk: 1GB }\ncheckpoints: { keep: 2 }\npermissions:",
-    );
-    let ended = place.run(&text, &["--quiet"]).code(0);
-    assert_eq!(ended.stderr.lines().count(), 1, "{ended}");
-    ended.says(&["test.workflow.yaml", "without effect in this version: `budget.tokens`, `budget.money`"]);
-}
-
-#[test]
 fn the_debug_log_has_every_detail_and_the_other_what_matters() {
     let place = sample();
     place.run(CHANGE, &[]).code(0);

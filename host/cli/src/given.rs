@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-/// Fields that are kept, and have nothing to bound in this version: agents cannot ask models yet.
-const WITHOUT_EFFECT: [&[&str]; 2] = [&["budget", "tokens"], &["budget", "money"]];
+/// The most bytes of all files that answer for a workflow's models: they go into the record.
+const MAX_SCRIPTS: usize = 32 << 20;
 
 /// What a run is given.
 pub(crate) struct Given {
@@ -30,6 +30,8 @@ pub(crate) struct Given {
     pub policy: Option<Policy>,
     /// The inputs, complete.
     pub inputs: Map<String, Value>,
+    /// What answers for the workflow's own models, by their names.
+    pub scripts: BTreeMap<String, String>,
 }
 
 /// What the operator allows.
@@ -58,7 +60,8 @@ impl Given {
         let scope = Scope { inputs: &inputs, tasks: &BTreeMap::new(), item: None, run: &run };
         file.evaluates(&workflow, &scope).map_err(wrong)?;
         let policy = policy.map(Policy::read).transpose()?;
-        Ok(Self { workflow, file, folder, policy, inputs })
+        let scripts = read_scripts(&workflow, &file, &folder)?;
+        Ok(Self { workflow, file, folder, policy, inputs, scripts })
     }
 
     /// What a recorded run was given.
@@ -69,20 +72,7 @@ impl Given {
         let folder = folder_of(Path::new(&history.file));
         let policy = history.policy.clone();
         let policy = policy.map(|permissions| Policy { permissions, file: file.clone() });
-        Ok(Self { workflow, file, folder, policy, inputs: Map::new() })
-    }
-
-    /// What the operator should know before the run begins, a line each.
-    pub(crate) fn notes(&self) -> Vec<String> {
-        let unused: Vec<String> = WITHOUT_EFFECT
-            .iter()
-            .filter(|field| self.file.has(field))
-            .map(|field| format!("`{}`", field.join(".")))
-            .collect();
-        match unused.as_slice() {
-            [] => Vec::new(),
-            fields => vec![format!("note: {}: without effect in this version: {}", self.file.name, fields.join(", "))],
-        }
+        Ok(Self { workflow, file, folder, policy, inputs: Map::new(), scripts: history.scripts.clone() })
     }
 }
 
@@ -135,6 +125,33 @@ fn read_file(path: &Path, what: &str, where_from: &str) -> Result<SourceFile, Fa
         }
     })?;
     Ok(SourceFile { name: path.display().to_string(), text })
+}
+
+/// Reads the files that answer for the workflow's models.
+fn read_scripts(workflow: &Workflow, file: &SourceFile, folder: &Path) -> Result<BTreeMap<String, String>, Failure> {
+    let mut room = MAX_SCRIPTS;
+    let mut scripts = BTreeMap::new();
+    for (name, spec) in &workflow.models {
+        let path = folder.join(spec.file());
+        let wrong = |message: String, hint: &str| {
+            blamed(Exit::Invalid, &file.error(&["models", name, spec.field()], message, hint))
+        };
+        let mut text = String::new();
+        let opened = std::fs::File::open(&path);
+        let read = opened.and_then(|file| file.take(room as u64 + 1).read_to_string(&mut text));
+        read.map_err(|e| {
+            wrong(
+                format!("the file {} cannot be read: {e}", path.display()),
+                "name a text file, relative to the folder of this one",
+            )
+        })?;
+        room = room.checked_sub(text.len()).ok_or_else(|| {
+            let message = format!("the files that answer for models have more than {MAX_SCRIPTS} bytes");
+            wrong(message, "keep the lines of a record that `model` stands in")
+        })?;
+        scripts.insert(name.clone(), text);
+    }
+    Ok(scripts)
 }
 
 fn read_inputs(workflow: &Workflow, given: &[String]) -> Result<Map<String, Value>, Failure> {

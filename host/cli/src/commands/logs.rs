@@ -198,8 +198,18 @@ fn describe_action(action: &Action) -> String {
     if action.bytes.0 > 0 {
         write!(text, " {}", action.bytes).unwrap_or_default();
     }
-    if action.exchange.is_some() {
+    if let Some(exchange) = &action.exchange {
         write!(text, " [{}]", EffectClass::of(action.capability, &action.operation)).unwrap_or_default();
+        let Spent { tokens, money } = exchange.spent;
+        if tokens.0 > 0 {
+            write!(text, " {tokens} tokens").unwrap_or_default();
+        }
+        if money.0 > 0 {
+            write!(text, " for {money}").unwrap_or_default();
+        }
+        if !exchange.took.is_zero() {
+            write!(text, " in {}", show_duration(exchange.took)).unwrap_or_default();
+        }
     }
     match &action.result {
         ActionResult::Ok => {}

@@ -65,6 +65,7 @@ pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
                 inputs: given.inputs,
                 scripts: std::collections::BTreeMap::new(),
                 policy: given.policy.map(|policy| policy.permissions),
+                scripts: given.scripts,
                 seed: random(),
                 apply: if args.no_apply { Apply::Later } else { Apply::OnSuccess },
                 control: control.clone(),

@@ -18,10 +18,11 @@ use crate::given::Given;
 use crate::logging;
 use crate::progress::Progress;
 use crate::state;
-use crate::wiring::{Loaded, Source, import, open_workspace, sandbox};
+use crate::wiring::{Loaded, Source, import, open_workspace, sandbox, services};
 use ending::Came;
 use longhaul_core::digest::Digest;
 use longhaul_core::id::RunId;
+use longhaul_core::reach::Services;
 use longhaul_engine::ports::Ports;
 use longhaul_engine::{Engine, EngineError, RunControl, RunReport};
 use longhaul_sandbox::{Sandbox, SandboxError, WallPolicy, WallStatus};
@@ -69,6 +70,7 @@ pub(crate) struct Session {
     state: PathBuf,
     sandbox: Sandbox,
     plugins: Loaded,
+    services: Services,
     /// Where the run is shown.
     pub(crate) progress: Arc<Progress>,
     manner: Manner,
@@ -89,13 +91,11 @@ impl Session {
     pub(crate) async fn open(given: Given, state: &Path, source: Source<'_>, manner: &Manner) -> Result<Self, Failure> {
         manner.notify.as_deref().map_or(Ok(()), notice::check)?;
         let progress = Arc::new(Progress::new(manner.quiet));
-        for note in given.notes() {
-            progress.say(&note);
-        }
+        let services = services(&given)?;
         let sandbox = open_sandbox(state, given.workflow.concurrency.max, manner.require_isolation)?;
         let plugins = Loaded::load(&sandbox, &given, source, |line| progress.say(line)).await?;
         plugins.check_grants(&given)?;
-        Ok(Self { given, state: state.to_owned(), sandbox, plugins, progress, manner: manner.clone() })
+        Ok(Self { given, state: state.to_owned(), sandbox, plugins, services, progress, manner: manner.clone() })
     }
 
     /// Takes the state folder that `lock` holds into use, for the workspace `root`.
@@ -156,7 +156,7 @@ impl Entered {
         work: impl AsyncFnOnce(Engine, Given) -> Result<RunReport, EngineError>,
     ) -> Result<ExitCode, Failure> {
         let Self { session, lock, signals, store, workspace } = self;
-        let Session { given, state, plugins, progress, manner, .. } = session;
+        let Session { given, state, plugins, services, progress, manner, .. } = session;
         workspace.works_on(run);
         request::forget(&state, run);
         lock.works_on(run).map_err(|e| Failure::of(Exit::Internal, format!("work on the run {run}"), &e))?;
@@ -164,7 +164,7 @@ impl Entered {
         let signals = tokio::spawn(signals.watch(control.clone(), Arc::clone(&progress), store.clone()));
         let requests = tokio::spawn(request::watch(state.clone(), run.clone(), control, Arc::clone(&progress)));
         let ports = Ports {
-            services: longhaul_core::reach::Services::default(),
+            services,
             hooks: Arc::new(longhaul_core::hook::NoHooks),
             plugins: Arc::new(plugins),
             workspace: Arc::clone(&workspace) as _,

@@ -2,10 +2,12 @@
 
 mod components;
 mod plugins;
+mod services;
 mod workspace;
 
 pub(crate) use components::Source;
 pub(crate) use plugins::Loaded;
+pub(crate) use services::services;
 pub(crate) use workspace::{import, open_workspace};
 
 use longhaul_sandbox::{CompileLimits, CompileWorker, Enclosure, Sandbox, SandboxConfig, SandboxError, WallPolicy};
