@@ -186,7 +186,8 @@ fn a_run_stops_when_its_tokens_are_used_up_and_goes_on_with_more() {
         let result = place.longhaul(["resume", option, more, "--json"]).code(0).result();
         assert_eq!(result["status"], "completed");
         let shown = place.longhaul(["show", "last", "--json"]).code(0).json();
-        let spent: u64 = asked(&place).iter().map(|action| action["exchange"]["spent"]["tokens"].as_u64().unwrap()).sum();
+        let spent: u64 =
+            asked(&place).iter().map(|action| action["exchange"]["spent"]["tokens"].as_u64().unwrap()).sum();
         assert_eq!(shown["tokens"], spent);
     }
 }
@@ -215,7 +216,10 @@ fn models_that_cannot_answer_are_told_before_anything_begins() {
         ("models: { default: { script: bad.yaml } }", &["models.default.script", "line 2", "sya"]),
         ("models: { default: { replay: empty.jsonl } }", &["models.default.replay", "no model answers"]),
         ("models: { default: {} }", &["models.default", "add `script: model.yaml`"]),
-        ("models: { other: { script: model.yaml } }", &["permissions.model[0]", "there is no model `default`", "`other`"]),
+        (
+            "models: { other: { script: model.yaml } }",
+            &["permissions.model[0]", "there is no model `default`", "`other`"],
+        ),
         ("models: { default: { scirpt: model.yaml } }", &["unknown field `scirpt`", "did you mean `script`?"]),
     ] {
         place.run(&workflow(&steps, models), &[]).code(2).says(told);

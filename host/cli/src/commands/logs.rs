@@ -10,6 +10,8 @@ use longhaul_core::effect::{EffectClass, Intent};
 use longhaul_core::entry::{Entry, Record};
 use longhaul_core::id::TaskId;
 use longhaul_core::outbox::Outbox;
+use longhaul_core::spend::Spent;
+use longhaul_core::units::show_duration;
 use longhaul_store::{Content, EntryKind, Filter, Line};
 use std::fmt::Write as _;
 use std::process::ExitCode;

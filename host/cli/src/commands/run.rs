@@ -63,7 +63,6 @@ pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
                 host: env!("CARGO_PKG_VERSION").to_owned(),
                 isolation,
                 inputs: given.inputs,
-                scripts: std::collections::BTreeMap::new(),
                 policy: given.policy.map(|policy| policy.permissions),
                 scripts: given.scripts,
                 seed: random(),

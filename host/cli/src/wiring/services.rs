@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// The services of a run. What the workflow names, and is not there, is told before anything begins.
 pub(crate) fn services(given: &Given) -> Result<Services, Failure> {
     let models = models(given)?;
-    Ok(Services { models: Some(Arc::new(models)) })
+    Ok(Services { models: Some(Arc::new(models)), ..Services::default() })
 }
 
 fn models(given: &Given) -> Result<HostModels, Failure> {
