@@ -31,9 +31,10 @@ impl Workspace {
     /// # Errors
     /// [`ObjectError`] where a version cannot be read, and nothing was removed; or where something cannot be removed.
     pub fn collect(&self, keep: &[VersionId]) -> Result<Collected, ObjectError> {
+        let _nothing_is_added = self.objects.collecting();
         let mut needed = HashSet::new();
-        for version in keep {
-            mark(&*self.load(*version)?, &mut needed);
+        for version in keep.iter().copied().chain(self.objects.pinned().into_iter().map(VersionId)) {
+            mark(&*self.load(version)?, &mut needed);
         }
         let mut collected = Collected::default();
         let failed = ObjectError::io("collect content");

@@ -20,6 +20,7 @@ pub mod collect;
 pub mod diff;
 mod disk;
 mod folder_object;
+pub mod ground;
 pub mod import;
 mod index;
 pub mod merge;
@@ -32,6 +33,7 @@ mod workspace;
 
 pub use apply::{Applied, ApplyError};
 pub use collect::Collected;
+pub use ground::{Ground, GroundError};
 pub use import::{ImportError, ImportReport, Imported, Skipped};
 pub use stage::{StageLimits, WorkspaceStage};
 pub use tree::VersionId;

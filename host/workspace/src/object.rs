@@ -12,8 +12,10 @@ use crate::disk::{clone_extents, copy_hashing, emptied, private_file, subfolder}
 use crate::index::Stamp;
 use cap_std::fs::{Dir, File};
 use longhaul_core::digest::Digest;
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Why an object could not be had or kept.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +63,10 @@ pub struct Objects {
     next: AtomicU64,
     /// What the content takes, as far as that is known: see [`Objects::used`].
     used: AtomicU64,
+    /// Trees that somebody needs who is in no record yet.
+    pins: Arc<Pins>,
+    /// Held for reading while content is added that is in no version, for writing while content is collected.
+    gate: RwLock<()>,
     /// Cleared when the disk turns out not to share extents between files.
     reflinks: AtomicBool,
 }
@@ -73,7 +79,15 @@ impl Objects {
     pub fn open(state: &Dir) -> Result<Self, ObjectError> {
         let dir = subfolder(state, "objects").map_err(ObjectError::io("open the folder `objects`"))?;
         let tmp = emptied(state, "tmp").map_err(ObjectError::io("empty the folder `tmp`"))?;
-        Ok(Self { dir, tmp, next: AtomicU64::new(0), used: AtomicU64::new(0), reflinks: AtomicBool::new(true) })
+        Ok(Self {
+            dir,
+            tmp,
+            next: AtomicU64::new(0),
+            used: AtomicU64::new(0),
+            pins: Arc::default(),
+            gate: RwLock::new(()),
+            reflinks: AtomicBool::new(true),
+        })
     }
 
     /// The bytes that the content takes, without looking: those that the last collection left, and those that were added since.
@@ -90,6 +104,27 @@ impl Objects {
     /// This is what the content takes.
     pub(crate) fn measured(&self, bytes: u64) {
         self.used.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Keeps what `tree` names from being collected as long as the pin lives.
+    pub(crate) fn pin(&self, tree: Digest) -> Pin {
+        *self.pins.lock().entry(tree).or_default() += 1;
+        Pin { pins: Arc::clone(&self.pins), tree }
+    }
+
+    /// The trees that are pinned.
+    pub(crate) fn pinned(&self) -> Vec<Digest> {
+        self.pins.lock().keys().copied().collect()
+    }
+
+    /// To be held from the first content of a tree that is added until the tree is pinned.
+    pub(crate) fn adding(&self) -> RwLockReadGuard<'_, ()> {
+        self.gate.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be held while content is collected.
+    pub(crate) fn collecting(&self) -> RwLockWriteGuard<'_, ()> {
+        self.gate.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The folder `objects` itself.
@@ -178,6 +213,35 @@ impl Objects {
         let name = self.next.fetch_add(1, Ordering::Relaxed).to_string();
         let file = self.tmp.open_with(&name, &private_file()).map_err(ObjectError::io("make a temporary file"))?;
         Ok((name, file))
+    }
+}
+
+/// How often each tree is pinned.
+#[derive(Debug, Default)]
+struct Pins(Mutex<BTreeMap<Digest, u32>>);
+
+impl Pins {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Digest, u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A tree is kept as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Pin {
+    pins: Arc<Pins>,
+    tree: Digest,
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let mut pins = self.pins.lock();
+        if let Some(count) = pins.get_mut(&self.tree) {
+            *count -= 1;
+            if *count == 0 {
+                pins.remove(&self.tree);
+            }
+        }
     }
 }
 

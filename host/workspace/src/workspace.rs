@@ -6,6 +6,7 @@ use crate::apply::ApplyError;
 use crate::diff::changes;
 use crate::disk::emptied;
 use crate::folder_object::{self, Stored};
+use crate::ground::{Ground, swept};
 use crate::import::{self, ImportError, Imported};
 use crate::merge::merge;
 use crate::object::{ObjectError, Objects};
@@ -119,7 +120,10 @@ pub struct Workspace {
     pub(crate) objects: Arc<Objects>,
     pub(crate) applying: Mutex<()>,
     stages: Arc<Dir>,
+    grounds: Arc<Dir>,
     rules: Rules,
+    /// Where caches are shown to commands.
+    caches: Vec<StagePath>,
     cache: Mutex<Cache>,
     next_stage: AtomicU64,
 }
@@ -149,12 +153,17 @@ impl Workspace {
         let rules = Rules::new(&options.ignore, &options.caches)?;
         let objects = Arc::new(Objects::open(&state)?);
         let stages = emptied(&state, "stages").map_err(|source| WorkspaceError::State { folder: "stages", source })?;
+        let grounds = swept(&state).map_err(|source| WorkspaceError::State { folder: "grounds", source })?;
+        // What cannot be a path is a pattern of names, and shown nowhere.
+        let caches = options.caches.iter().filter_map(|cache| StagePath::new(cache.trim_end_matches('/')).ok());
         Ok(Self {
             root,
             state,
             objects,
             applying: Mutex::new(()),
             stages: Arc::new(stages),
+            grounds: Arc::new(grounds),
+            caches: caches.filter(|cache| !cache.is_root()).collect(),
             rules,
             cache: Mutex::default(),
             next_stage: AtomicU64::new(0),
@@ -201,6 +210,13 @@ impl Workspace {
         let folder = format!("{name}~{}", self.next_stage.fetch_add(1, Ordering::Relaxed));
         let room = Room::new(Arc::clone(&self.objects), Arc::clone(&self.stages), folder, limits);
         Ok(Arc::new(WorkspaceStage::new(self.load(version)?, room)))
+    }
+
+    /// The ground of a stage with this name: a folder for commands, made at the first need.
+    pub fn ground(&self, name: &str) -> Ground {
+        let name = format!("{name}~{}", self.next_stage.fetch_add(1, Ordering::Relaxed));
+        let (objects, grounds) = (Arc::clone(&self.objects), Arc::clone(&self.grounds));
+        Ground::new(objects, grounds, name, self.rules.clone(), self.caches.clone())
     }
 
     /// Makes what a stage changed part of the workspace, on top of `head`: the version that the stage began with, or one

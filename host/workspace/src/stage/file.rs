@@ -36,9 +36,17 @@ pub(super) struct Body {
 
 #[derive(Debug)]
 enum Content {
-    Object { digest: Digest, size: u64 },
+    Object {
+        digest: Digest,
+        size: u64,
+        /// Whether its bytes count as written by the stage.
+        written: bool,
+    },
     Memory(Vec<u8>),
-    Spool { number: u64, size: u64 },
+    Spool {
+        number: u64,
+        size: u64,
+    },
 }
 
 impl Content {
@@ -52,7 +60,7 @@ impl Content {
     /// Bytes that count towards the quota.
     fn own(&self) -> u64 {
         match self {
-            Content::Object { .. } => 0,
+            Content::Object { written: false, .. } => 0,
             own => own.size(),
         }
     }
@@ -61,13 +69,46 @@ impl Content {
 impl FileNode {
     /// A file as the version has it.
     pub(super) fn of_version(identity: u64, entry: FileEntry, room: &Arc<Room>) -> Arc<Self> {
-        let content = Content::Object { digest: entry.digest, size: entry.size };
+        let content = Content::Object { digest: entry.digest, size: entry.size, written: false };
         Self::with(identity, content, entry.executable, 0, room)
     }
 
     /// A new, empty file.
     pub(super) fn new(identity: u64, room: &Arc<Room>) -> Arc<Self> {
         Self::with(identity, Content::Memory(Vec::new()), false, room.tick(), room)
+    }
+
+    /// A new file whose content is in the store already; its bytes are charged.
+    pub(super) fn written(identity: u64, entry: FileEntry, room: &Arc<Room>) -> Arc<Self> {
+        let content = Content::Object { digest: entry.digest, size: entry.size, written: true };
+        Self::with(identity, content, entry.executable, room.tick(), room)
+    }
+
+    /// Takes content that is in the store already; its bytes are charged.
+    pub(super) fn take(&self, entry: FileEntry) {
+        let mut body = self.write();
+        let content = Content::Object { digest: entry.digest, size: entry.size, written: true };
+        self.release(&std::mem::replace(&mut body.content, content));
+        body.open = None;
+        body.executable = entry.executable;
+        body.changed = self.room.tick();
+    }
+
+    /// Bytes of it that count towards the quota, and no more when its name goes.
+    pub(super) fn own(&self) -> u64 {
+        let body = self.read();
+        if body.links == 1 { body.content.own() } else { 0 }
+    }
+
+    /// What it is, for somebody who lays it out: its content where that is in the store, whether it can be executed, and when it
+    /// changed.
+    pub(super) fn glance(&self) -> (Option<Digest>, bool, u64) {
+        let body = self.read();
+        let digest = match body.content {
+            Content::Object { digest, .. } => Some(digest),
+            _ => None,
+        };
+        (digest, body.executable, body.changed)
     }
 
     fn with(identity: u64, content: Content, executable: bool, changed: u64, room: &Arc<Room>) -> Arc<Self> {
@@ -196,10 +237,10 @@ impl FileNode {
         if size <= SMALL && !(spooled && keep) && self.room.remember(held, size) {
             let mut bytes = match std::mem::replace(&mut body.content, Content::Memory(Vec::new())) {
                 Content::Memory(bytes) => bytes,
-                Content::Object { digest, size: whole } if keep => match self.object(digest, size) {
+                Content::Object { digest, size: whole, written } if keep => match self.object(digest, size) {
                     Ok(bytes) => bytes,
                     Err(error) => {
-                        body.content = Content::Object { digest, size: whole };
+                        body.content = Content::Object { digest, size: whole, written };
                         self.room.remember(size, 0);
                         return Err(error);
                     }
@@ -262,7 +303,7 @@ impl FileNode {
     /// Adds its content to `batch`, through a guard that keeps it as it is until [`FileNode::settle`].
     pub(super) fn add_to(&self, body: &Body, batch: &Batch<'_>) -> Result<FileEntry, ObjectError> {
         let (digest, size) = match &body.content {
-            Content::Object { digest, size } => (*digest, *size),
+            Content::Object { digest, size, .. } => (*digest, *size),
             Content::Memory(bytes) => (batch.add_bytes(bytes)?, bytes.len() as u64),
             Content::Spool { number, .. } => {
                 let (dir, name) = self.room.spooled(*number).ok_or_else(|| ObjectError::Io {
@@ -278,7 +319,7 @@ impl FileNode {
     /// From now on its content is the object that it became. The next write makes it the stage's own again, so that an
     /// object never changes.
     pub(super) fn settle(&self, body: &mut Body, entry: FileEntry) {
-        let content = Content::Object { digest: entry.digest, size: entry.size };
+        let content = Content::Object { digest: entry.digest, size: entry.size, written: false };
         self.release(&std::mem::replace(&mut body.content, content));
         body.open = None;
     }

@@ -12,7 +12,9 @@ mod overlay;
 mod room;
 mod seal;
 mod workspace_stage;
+mod written;
 
 pub(crate) use room::Room;
 pub use room::StageLimits;
 pub use workspace_stage::WorkspaceStage;
+pub(crate) use written::{Seen, SeenFile};

@@ -57,7 +57,7 @@ pub(super) enum AnyFolder<'a> {
 }
 
 impl<'a> AnyFolder<'a> {
-    fn get(self, name: &str) -> Option<Found<'a>> {
+    pub(super) fn get(self, name: &str) -> Option<Found<'a>> {
         match self {
             AnyFolder::Own(own) => own.items.get(name).map(|item| match item {
                 Item::File { identity, base } => Found::File { identity: *identity, base: *base },

@@ -1,7 +1,7 @@
 //! The room that a stage has: its quota, its share of memory, and its folder for content that does not fit there.
 
 use crate::disk::{private_file, subfolder};
-use crate::object::Objects;
+use crate::object::{Objects, Pin};
 use cap_std::fs::Dir;
 use longhaul_core::stage::FsError;
 use std::fs::File;
@@ -35,6 +35,8 @@ pub(crate) struct Room {
     stages: Arc<Dir>,
     name: String,
     spool: Mutex<Spool>,
+    /// Trees of content that its files are part of.
+    pins: Mutex<Vec<Pin>>,
 }
 
 #[derive(Debug, Default)]
@@ -54,6 +56,7 @@ impl Room {
             stages,
             name,
             spool: Mutex::default(),
+            pins: Mutex::default(),
         })
     }
 
@@ -77,6 +80,15 @@ impl Room {
         self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).map(|_| ()).map_err(|_| FsError::Quota)
     }
 
+    /// Counts `new` bytes of own content that take the place of `old` ones, which give theirs back as they go.
+    pub(crate) fn charge_before(&self, old: u64, new: u64) -> Result<(), FsError> {
+        let fits = |used: u64| {
+            let then = used.saturating_sub(old).checked_add(new)?;
+            used.checked_add(new).filter(|_| then <= self.limits.bytes)
+        };
+        self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).map(|_| ()).map_err(|_| FsError::Quota)
+    }
+
     /// Corrects the count where what was charged did not come about; never refused.
     pub(crate) fn recount(&self, old: u64, new: u64) {
         if new <= old {
@@ -94,6 +106,16 @@ impl Room {
         }
         let fits = |used: u64| Some(used + (new - old)).filter(|total| *total <= MEMORY);
         self.memory.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok()
+    }
+
+    /// Keeps a tree of content as long as the stage lives.
+    pub(crate) fn hold(&self, pin: Pin) {
+        self.pins.lock().unwrap_or_else(PoisonError::into_inner).push(pin);
+    }
+
+    /// What the stage may have.
+    pub(crate) fn limits(&self) -> StageLimits {
+        self.limits
     }
 
     /// Makes a file in the stage's folder; gives its number.

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// A stage of a workspace.
 #[derive(Debug)]
 pub struct WorkspaceStage {
-    room: Arc<Room>,
+    pub(super) room: Arc<Room>,
     state: Mutex<State>,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct State {
     /// Things made so far.
     made: u64,
     /// Names more than the version has.
-    names: i64,
+    pub(super) names: i64,
 }
 
 const CROWD: usize = 256;
@@ -63,7 +63,12 @@ impl WorkspaceStage {
         Ok((parent, name))
     }
 
-    fn make(&self, state: &mut State, path: &StagePath, item: impl FnOnce(u64, u64) -> Item) -> Result<(), FsError> {
+    pub(super) fn make(
+        &self,
+        state: &mut State,
+        path: &StagePath,
+        item: impl FnOnce(u64, u64) -> Item,
+    ) -> Result<(), FsError> {
         let (parent, name) = self.place(state, path)?;
         if state.root.find(path).is_ok() {
             return Err(FsError::Exists);
@@ -81,7 +86,12 @@ impl WorkspaceStage {
         Ok(())
     }
 
-    fn file(&self, state: &mut State, identity: u64, base: Option<FileEntry>) -> Result<Arc<FileNode>, FsError> {
+    pub(super) fn file(
+        &self,
+        state: &mut State,
+        identity: u64,
+        base: Option<FileEntry>,
+    ) -> Result<Arc<FileNode>, FsError> {
         if let Some(file) = state.files.get(&identity) {
             return Ok(Arc::clone(file));
         }
