@@ -12,6 +12,7 @@
 //! plugins' side is not here: it needs the sandbox, and a simulation has none.
 
 mod fork;
+mod ground;
 mod journal;
 mod place;
 mod records;

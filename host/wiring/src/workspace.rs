@@ -1,6 +1,7 @@
 //! The workspace as the engine's versions and stages. Its calls wait for the disk, so each is made at a place for that.
 
-use crate::place::Place;
+use crate::ground::{Cache, GroundPort};
+use crate::place::{Place, Yard};
 use crate::records::RecordsPort;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
@@ -8,6 +9,7 @@ use longhaul_core::attempt::Limits;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::Entry;
 use longhaul_core::grant::Grant;
+use longhaul_core::ground::Ground;
 use longhaul_core::id::{AttemptId, RunId};
 use longhaul_core::stage::Stage;
 use longhaul_core::units::Bytes;
@@ -33,7 +35,9 @@ pub struct WorkspacePort {
     others: Arc<OnceLock<Vec<VersionId>>>,
     /// The run that works in this workspace now.
     own: OnceLock<RunId>,
-    place: Place,
+    /// What commands of all stages share.
+    caches: Arc<[Cache]>,
+    yard: Yard,
 }
 
 /// A workspace cannot be opened.
@@ -86,7 +90,8 @@ impl WorkspacePort {
             applied: OnceLock::new(),
             others: Arc::default(),
             own: OnceLock::new(),
-            place,
+            caches: spec.caches.iter().map(|place| Cache::new(state, place)).collect(),
+            yard: Yard::here(place),
         })
     }
 
@@ -101,7 +106,7 @@ impl WorkspacePort {
     /// [`WorkspaceError`].
     pub async fn empty(&self) -> Result<Digest, WorkspaceError> {
         let workspace = Arc::clone(&self.workspace);
-        let made = self.place.run(move || workspace.empty().map(|version| version.0).map_err(|e| describe(&e))).await;
+        let made = self.yard.run(move || workspace.empty().map(|version| version.0).map_err(|e| describe(&e))).await;
         made.and_then(|made| made).map_err(WorkspaceError)
     }
 
@@ -121,7 +126,7 @@ impl WorkspacePort {
     /// [`ImportFailed`].
     pub async fn import(&self) -> Result<Imported, ImportFailed> {
         let workspace = Arc::clone(&self.workspace);
-        let imported = self.place.run(move || workspace.import()).await.map_err(ImportFailed::Host)??;
+        let imported = self.yard.run(move || workspace.import()).await.map_err(ImportFailed::Host)??;
         let Imported { version, report: ImportReport { files, bytes, read, skipped } } = &imported;
         tracing::debug!(%version, files, bytes, read, skipped = skipped.len(), "the workspace is imported");
         Ok(imported)
@@ -132,8 +137,9 @@ impl WorkspacePort {
 struct StagePort {
     workspace: Arc<Workspace>,
     stage: Arc<WorkspaceStage>,
+    ground: Arc<GroundPort>,
     attempt: String,
-    place: Place,
+    yard: Yard,
 }
 
 impl longhaul_engine::ports::Workspace for WorkspacePort {
@@ -143,22 +149,25 @@ impl longhaul_engine::ports::Workspace for WorkspacePort {
         attempt: &'a AttemptId,
         limits: &'a Limits,
     ) -> BoxFuture<'a, Result<Arc<dyn OpenStage>, WorkspaceError>> {
-        let (workspace, place) = (Arc::clone(&self.workspace), self.place);
+        let (workspace, yard) = (Arc::clone(&self.workspace), self.yard.clone());
+        let (state, caches) = (self.state.clone(), Arc::clone(&self.caches));
         let (name, limits) = (attempt.to_string(), StageLimits { bytes: limits.disk.0, files: limits.files });
         Box::pin(async move {
-            let opened = place.run(move || {
+            let ours = yard.clone();
+            let opened = ours.run(move || {
                 let stage = workspace.stage(VersionId(version), &name, limits).map_err(|e| describe(&e))?;
                 tracing::debug!(attempt = name, %version, "a stage is open");
-                Ok(Arc::new(StagePort { workspace, stage, attempt: name, place }) as Arc<dyn OpenStage>)
+                let ground = Arc::new(GroundPort::new(&workspace, &stage, &name, (&state, &caches, &yard)));
+                Ok(Arc::new(StagePort { workspace, stage, ground, attempt: name, yard }) as Arc<dyn OpenStage>)
             });
             opened.await.and_then(|opened| opened).map_err(WorkspaceError)
         })
     }
 
     fn inputs<'a>(&'a self, version: Digest, grant: &'a Grant) -> BoxFuture<'a, Result<Digest, WorkspaceError>> {
-        let (workspace, grant, place) = (Arc::clone(&self.workspace), grant.clone(), self.place);
+        let (workspace, grant, yard) = (Arc::clone(&self.workspace), grant.clone(), self.yard.clone());
         Box::pin(async move {
-            let seen = place.run(move || workspace.visible(VersionId(version), &grant).map_err(|e| describe(&e)));
+            let seen = yard.run(move || workspace.visible(VersionId(version), &grant).map_err(|e| describe(&e)));
             seen.await.and_then(|seen| seen).map_err(WorkspaceError)
         })
     }
@@ -169,9 +178,9 @@ impl longhaul_engine::ports::Workspace for WorkspacePort {
 
     fn collect(&self, keep: Vec<Digest>) -> BoxFuture<'_, Result<Bytes, WorkspaceError>> {
         let (workspace, others) = (Arc::clone(&self.workspace), Arc::clone(&self.others));
-        let (state, own, place) = (self.state.clone(), self.own.get().cloned(), self.place);
+        let (state, own, yard) = (self.state.clone(), self.own.get().cloned(), self.yard.clone());
         Box::pin(async move {
-            let collected = place.run(move || {
+            let collected = yard.run(move || {
                 let mut versions: Vec<VersionId> = keep.into_iter().map(VersionId).collect();
                 // No other run goes on while this process holds the state folder, so once is enough.
                 match others.get() {
@@ -192,10 +201,10 @@ impl longhaul_engine::ports::Workspace for WorkspacePort {
     }
 
     fn apply(&self, from: Digest, to: Digest) -> BoxFuture<'_, Result<Applied, ApplyFailed>> {
-        let (workspace, place) = (Arc::clone(&self.workspace), self.place);
+        let (workspace, yard) = (Arc::clone(&self.workspace), self.yard.clone());
         Box::pin(async move {
             let applied =
-                place.run(move || workspace.apply(VersionId(from), VersionId(to))).await.map_err(ApplyFailed::Io)?;
+                yard.run(move || workspace.apply(VersionId(from), VersionId(to))).await.map_err(ApplyFailed::Io)?;
             match applied {
                 Ok(applied) => {
                     // A second result of one run would only be told with the number of the first.
@@ -265,19 +274,23 @@ impl OpenStage for StagePort {
     }
 
     fn seal(&self) -> BoxFuture<'static, Result<(), CommitFailed>> {
-        let (workspace, stage, place) = (Arc::clone(&self.workspace), Arc::clone(&self.stage), self.place);
+        let (workspace, stage, yard) = (Arc::clone(&self.workspace), Arc::clone(&self.stage), self.yard.clone());
         Box::pin(async move {
-            let sealed = place.run(move || workspace.seal(&stage).map_err(|e| describe(&e))).await;
+            let sealed = yard.run(move || workspace.seal(&stage).map_err(|e| describe(&e))).await;
             sealed.and_then(|sealed| sealed).map(drop).map_err(CommitFailed::Io)
         })
     }
 
+    fn ground(&self) -> Arc<dyn Ground> {
+        Arc::clone(&self.ground) as Arc<dyn Ground>
+    }
+
     fn commit(&self, head: Digest) -> BoxFuture<'static, Result<Committed, CommitFailed>> {
         let (workspace, stage, attempt) = (Arc::clone(&self.workspace), Arc::clone(&self.stage), self.attempt.clone());
-        let place = self.place;
+        let yard = self.yard.clone();
         Box::pin(async move {
             let committed =
-                place.run(move || workspace.commit(&stage, VersionId(head))).await.map_err(CommitFailed::Io)?;
+                yard.run(move || workspace.commit(&stage, VersionId(head))).await.map_err(CommitFailed::Io)?;
             match committed {
                 Ok(done) => {
                     tracing::debug!(attempt, base = %done.base, version = %done.version, changes = done.changes.len(), "committed");
@@ -297,16 +310,21 @@ impl OpenStage for StagePort {
 
     fn discard(self: Arc<Self>) -> BoxFuture<'static, ()> {
         Box::pin(async move {
-            let place = self.place;
+            let yard = self.yard.clone();
             tracing::debug!(attempt = self.attempt, "the stage is dropped");
             // Only a panic while its files are removed can fail here; the next start clears them away.
-            drop(place.run(move || drop(self)).await);
+            let removed = yard.run(move || {
+                // Somebody who was asked last may hold it still.
+                self.ground.remove();
+                drop(self);
+            });
+            drop(removed.await);
         })
     }
 }
 
 /// An error with its causes.
-fn describe(error: &dyn std::error::Error) -> String {
+pub(crate) fn describe(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

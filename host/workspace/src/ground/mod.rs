@@ -32,6 +32,10 @@ use longhaul_core::stage::FsError;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often it is tried to remove a folder that something is at work in.
+const PATIENCE: u32 = 25;
 
 /// Why a ground could not be laid or taken.
 #[derive(Debug, thiserror::Error)]
@@ -149,8 +153,15 @@ impl Drop for Ground {
 
 /// Removes a folder with all that commands made of it.
 fn remove(parent: &Dir, name: &str) -> io::Result<()> {
-    clear(&parent.open_dir_nofollow(name)?)?;
-    parent.remove_dir(name)
+    let remove = || clear(&parent.open_dir_nofollow(name)?).and_then(|()| parent.remove_dir(name));
+    // A command that is being ended may go on making files for a moment.
+    for _ in 0..PATIENCE {
+        if remove().is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    remove()
 }
 
 /// Opens the folder of grounds in the state folder, and removes what an interrupted host left there.
