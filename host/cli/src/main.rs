@@ -20,6 +20,9 @@ fn main() -> ExitCode {
     if args.get(1).is_some_and(|arg| arg == wiring::COMPILE_WORKER) {
         return longhaul_sandbox::worker_main(&args[2..]);
     }
+    if args.get(1).is_some_and(|arg| arg == wiring::COMMAND_KEEPER) {
+        return longhaul_services::exec::keeper_main();
+    }
     match commands::run() {
         Ok(code) => code,
         Err(failure) => failure.report(),

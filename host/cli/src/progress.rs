@@ -127,6 +127,17 @@ impl Progress {
 }
 
 impl Observer for Progress {
+    fn live(&self, task: &TaskId, line: &str) {
+        if self.quiet {
+            return;
+        }
+        let line = one_line(line, 200);
+        match self.lock().tasks.get(task).and_then(|task| task.bar.as_ref()) {
+            Some(bar) => bar.set_message(one_line(&line, 60)),
+            None => say(&format!("{task}| {line}")),
+        }
+    }
+
     fn seen(&self, record: &Record) {
         if self.quiet {
             return;

@@ -3,10 +3,16 @@
 //! A command works in a folder that somebody else laid out (see [`crate::ground`]), within limits, behind as many layers of
 //! isolation as the machine has. Whoever runs it knows nothing of runs, grants or records.
 
+mod ran;
+mod work;
+
+pub use ran::{Output, Ran};
+pub use work::{AROUND, run_in};
+
 use crate::digest::Digest;
 use crate::path::StagePath;
 use crate::reach::{BoxFuture, ServiceError};
-use crate::units::Bytes;
+use crate::units::{Bytes, show_duration};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
@@ -47,6 +53,32 @@ pub struct Site {
     pub output: PathBuf,
     /// Folders that are shared with others, by their place in the ground.
     pub caches: Vec<(StagePath, PathBuf)>,
+}
+
+impl Command {
+    /// The digest of all that makes it what it is, wherever it works.
+    pub fn request(&self) -> Digest {
+        let stdin = Digest::of(&self.stdin);
+        let all = (&self.argv, &self.env, self.cwd.as_str(), stdin, self.limits);
+        // Texts and numbers are always JSON.
+        Digest::of(&serde_json::to_vec(&all).unwrap_or_default())
+    }
+
+    /// What is not seen in its arguments, in words.
+    pub fn detail(&self) -> String {
+        let mut detail = format!("at most {}", show_duration(self.limits.time));
+        if !self.cwd.is_root() {
+            detail.push_str(&format!(", in {}", self.cwd));
+        }
+        let names: Vec<_> = self.env.iter().map(|(name, _)| name.as_str()).collect();
+        if !names.is_empty() {
+            detail.push_str(&format!(", with {}", names.join(", ")));
+        }
+        if !self.stdin.is_empty() {
+            detail.push_str(&format!(", given {}", Bytes(self.stdin.len() as u64)));
+        }
+        detail
+    }
 }
 
 /// What bounds a command.

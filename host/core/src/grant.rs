@@ -69,6 +69,9 @@ pub struct Permissions {
     /// Commands, each by the beginning of its argument vector.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exec: Option<Vec<Vec<String>>>,
+    /// Environment variables that commands may be given, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env: Option<Vec<String>>,
     /// Hosts that may be asked over HTTP, as `https://host/path*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<Vec<String>>,
@@ -109,6 +112,7 @@ impl Permissions {
         Permissions {
             fs: narrower.fs.clone().or_else(|| self.fs.clone()),
             exec: narrower.exec.clone().or_else(|| self.exec.clone()),
+            env: pick(&self.env, &narrower.env),
             http: pick(&self.http, &narrower.http),
             model: pick(&self.model, &narrower.model),
             memory: pick(&self.memory, &narrower.memory),
@@ -116,6 +120,18 @@ impl Permissions {
             tasks: pick(&self.tasks, &narrower.tasks),
             human: pick(&self.human, &narrower.human),
         }
+    }
+}
+
+impl Permissions {
+    /// Whether a command with these arguments is given: they begin as one of the list does, or the list has `*`.
+    pub fn gives_command(&self, argv: &[String]) -> bool {
+        let gives = |given: &Vec<String>| match given.as_slice() {
+            [] => false,
+            [any] if any == "*" => true,
+            given => argv.starts_with(given),
+        };
+        self.exec.iter().flatten().any(gives)
     }
 }
 
@@ -296,12 +312,11 @@ impl Grant {
     /// # Errors
     /// As [`Grant::check`].
     pub fn check_exec(&self, argv: &[String]) -> Result<(), Denial> {
-        let begins = |given: &Vec<String>| !given.is_empty() && argv.starts_with(given);
         self.check(
             Capability::Exec,
             &argv.join(" "),
             || format!("exec: [{argv:?}]"),
-            |permissions| permissions.exec.iter().flatten().any(begins),
+            |permissions| permissions.gives_command(argv),
         )
     }
 

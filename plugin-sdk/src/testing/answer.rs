@@ -120,5 +120,7 @@ pub fn ran(code: i32, stdout: &str, stderr: &str) -> Completed {
         truncated: false,
         duration: 1,
         isolation: Vec::new(),
+        changed: Vec::new(),
+        left_out: Vec::new(),
     }
 }

@@ -3,7 +3,8 @@
 use crate::bundled::BUNDLED;
 use crate::failure::{Exit, Failure};
 use crate::terminal::table;
-use crate::wiring::{component_cache, sandbox};
+use crate::wiring::{component_cache, probe, sandbox};
+use longhaul_core::commands::Dimension;
 use longhaul_sandbox::{Allocation, WallPolicy, WallStatus, inspect};
 use serde::Serialize;
 use std::process::ExitCode;
@@ -44,6 +45,32 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     let all_well = checks.iter().all(|check| check.ok);
     Ok(if all_well { ExitCode::SUCCESS } else { Exit::Failed.into() })
+}
+
+/// What keeps commands apart, a line for each dimension.
+fn command_checks() -> Vec<Check> {
+    let remedy = "allow user namespaces (`sysctl user.max_user_namespaces`, `kernel.apparmor_restrict_unprivileged_userns`), and use a \
+                  kernel with Landlock and seccomp";
+    match probe() {
+        Err(reason) => vec![Check { name: "commands", ok: false, finding: reason, remedy: remedy.to_owned() }],
+        Ok(dimensions) => dimensions
+            .iter()
+            .map(|reached| Check {
+                name: match reached.dimension {
+                    Dimension::Files => "commands: files",
+                    Dimension::Network => "commands: network",
+                    Dimension::Processes => "commands: processes",
+                    Dimension::SystemCalls => "commands: system calls",
+                    Dimension::Memory => "commands: memory",
+                    Dimension::Cpu => "commands: cpu",
+                    Dimension::Count => "commands: count",
+                },
+                ok: reached.stands(),
+                finding: if reached.stands() { reached.mechanisms.join(", ") } else { reached.gap.clone() },
+                remedy: if reached.stands() { String::new() } else { remedy.to_owned() },
+            })
+            .collect(),
+    }
 }
 
 fn checks() -> Vec<Check> {
@@ -92,6 +119,7 @@ fn checks() -> Vec<Check> {
             });
         }
     }
+    checks.extend(command_checks());
     let cache = component_cache();
     checks.push(Check {
         name: "component cache",

@@ -39,12 +39,15 @@ const SPARE: u32 = 8;
 /// How a run is shown and guarded: options that all commands which carry one share.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Manner {
-    /// Refuse to run where the kernel cannot confine the agents' threads
+    /// Refuse to run where the kernel cannot confine the agents' threads, or keep commands apart from files, network and processes
     #[arg(long)]
     require_isolation: bool,
     /// Run PROGRAM where the run ends failed, escalated or out of budget, with the line of `--json` on its stdin
     #[arg(long, value_name = "PROGRAM")]
     notify: Option<PathBuf>,
+    /// Let commands read DIR and run programs of its `bin`, beside those of the system; may be repeated
+    #[arg(long, value_name = "DIR")]
+    tools: Vec<PathBuf>,
     /// Show no live progress
     #[arg(long, short)]
     quiet: bool,
@@ -91,7 +94,7 @@ impl Session {
     pub(crate) async fn open(given: Given, state: &Path, source: Source<'_>, manner: &Manner) -> Result<Self, Failure> {
         manner.notify.as_deref().map_or(Ok(()), notice::check)?;
         let progress = Arc::new(Progress::new(manner.quiet));
-        let services = services(&given)?;
+        let services = services(&given, &manner.tools, manner.require_isolation)?;
         let sandbox = open_sandbox(state, given.workflow.concurrency.max, manner.require_isolation)?;
         let plugins = Loaded::load(&sandbox, &given, source, |line| progress.say(line)).await?;
         plugins.check_grants(&given)?;

@@ -1,10 +1,12 @@
 //! The adapters on the plugins' side, and how the errors of those that everybody shares (`longhaul-wiring`) are told.
 
+mod commands;
 mod components;
 mod plugins;
 mod services;
 mod workspace;
 
+pub(crate) use commands::{COMMAND_KEEPER, commands, probe};
 pub(crate) use components::Source;
 pub(crate) use plugins::Loaded;
 pub(crate) use services::services;

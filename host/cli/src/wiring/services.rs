@@ -2,15 +2,20 @@
 
 use crate::failure::{Exit, Failure};
 use crate::given::{Given, blamed};
+use crate::wiring::commands;
 use longhaul_core::grant::Permissions;
 use longhaul_core::reach::Services;
 use longhaul_services::model::HostModels;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The services of a run. What the workflow names, and is not there, is told before anything begins.
-pub(crate) fn services(given: &Given) -> Result<Services, Failure> {
+///
+/// Commands are run on the threads of the runtime that this is called on, with the `tools` of the operator.
+pub(crate) fn services(given: &Given, tools: &[PathBuf], require_isolation: bool) -> Result<Services, Failure> {
     let models = models(given)?;
-    Ok(Services { models: Some(Arc::new(models)), ..Services::default() })
+    let commands = commands(tools, require_isolation);
+    Ok(Services { models: Some(Arc::new(models)), commands: Some(Arc::new(commands)) })
 }
 
 fn models(given: &Given) -> Result<HostModels, Failure> {

@@ -82,8 +82,7 @@ fn command(checker: &mut Checker<'_>, path: &[String], argv: Vec<String>, given:
         checker.error(path, "the command is empty or has a NUL in it", "write it like `[notify, --all]`");
         return None;
     }
-    let covers = |prefix: &Vec<String>| !prefix.is_empty() && argv.starts_with(prefix);
-    if !given.exec.iter().flatten().any(covers) {
+    if !given.gives_command(&argv) {
         let line = format!("add `exec: [{argv:?}]` to the workflow's `permissions`");
         checker.error(path, "the workflow's permissions do not cover the command", line);
     }

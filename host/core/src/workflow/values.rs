@@ -95,7 +95,7 @@ impl Checker<'_> {
         raw: RawPermissions,
         agents: impl IntoIterator<Item = &'k str> + Clone,
     ) -> Permissions {
-        let RawPermissions { fs, exec, http, model, memory, messages, tasks, human } = raw;
+        let RawPermissions { fs, exec, env, http, model, memory, messages, tasks, human } = raw;
         let field = |steps: &[String]| -> Vec<String> { path.iter().chain(steps).cloned().collect() };
         if let Some(fs) = &fs {
             for (name, list) in [("read", &fs.read), ("write", &fs.write)] {
@@ -111,6 +111,12 @@ impl Checker<'_> {
             if argv.first().is_none_or(String::is_empty) {
                 let path = field(at!["exec", i.to_string()]);
                 self.error(&path, "a command has no program", "write it like `[\"cargo\", \"test\"]`");
+            }
+        }
+        for (i, name) in env.iter().flatten().enumerate() {
+            if name.is_empty() || name.contains(['=', '\0', '*']) {
+                let path = field(at!["env", i.to_string()]);
+                self.error(&path, "this is no name of an environment variable", "write it like `RUST_LOG`");
             }
         }
         for (i, url) in http.iter().flatten().enumerate() {
@@ -140,6 +146,7 @@ impl Checker<'_> {
         Permissions {
             fs: fs.map(|fs| FsPermissions { read: fs.read, write: fs.write }),
             exec,
+            env,
             http,
             model,
             memory,

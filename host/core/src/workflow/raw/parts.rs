@@ -44,6 +44,8 @@ pub(in crate::workflow) struct RawPermissions {
     pub fs: Option<RawFiles>,
     /// Commands, each by the beginning of its argument vector, as in `[["cargo", "test"]]`.
     pub exec: Option<Vec<Vec<String>>>,
+    /// Environment variables that commands may be given, by name, as in `RUST_LOG`.
+    pub env: Option<Vec<String>>,
     /// Hosts that may be asked over HTTP, as in `https://api.example.com/v1/*`.
     pub http: Option<Vec<String>>,
     /// Models of the operator's list, by name.
