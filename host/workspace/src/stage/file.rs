@@ -3,6 +3,8 @@
 //! Its content is an object of the store until it is written to; then it is the stage's own, in memory while it is small,
 //! else in a file of the stage's folder. Handles ask the file each time, so all of them see the same.
 
+mod taken;
+
 use super::room::{Room, SMALL, failure};
 use crate::batch::Batch;
 use crate::object::ObjectError;
@@ -76,39 +78,6 @@ impl FileNode {
     /// A new, empty file.
     pub(super) fn new(identity: u64, room: &Arc<Room>) -> Arc<Self> {
         Self::with(identity, Content::Memory(Vec::new()), false, room.tick(), room)
-    }
-
-    /// A new file whose content is in the store already; its bytes are charged.
-    pub(super) fn written(identity: u64, entry: FileEntry, room: &Arc<Room>) -> Arc<Self> {
-        let content = Content::Object { digest: entry.digest, size: entry.size, written: true };
-        Self::with(identity, content, entry.executable, room.tick(), room)
-    }
-
-    /// Takes content that is in the store already; its bytes are charged.
-    pub(super) fn take(&self, entry: FileEntry) {
-        let mut body = self.write();
-        let content = Content::Object { digest: entry.digest, size: entry.size, written: true };
-        self.release(&std::mem::replace(&mut body.content, content));
-        body.open = None;
-        body.executable = entry.executable;
-        body.changed = self.room.tick();
-    }
-
-    /// Bytes of it that count towards the quota, and no more when its name goes.
-    pub(super) fn own(&self) -> u64 {
-        let body = self.read();
-        if body.links == 1 { body.content.own() } else { 0 }
-    }
-
-    /// What it is, for somebody who lays it out: its content where that is in the store, whether it can be executed, and when it
-    /// changed.
-    pub(super) fn glance(&self) -> (Option<Digest>, bool, u64) {
-        let body = self.read();
-        let digest = match body.content {
-            Content::Object { digest, .. } => Some(digest),
-            _ => None,
-        };
-        (digest, body.executable, body.changed)
     }
 
     fn with(identity: u64, content: Content, executable: bool, changed: u64, room: &Arc<Room>) -> Arc<Self> {
