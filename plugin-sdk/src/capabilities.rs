@@ -117,7 +117,7 @@ pub mod memory {
         call!(memory::get(scope, key))
     }
 
-    /// Sets a key. A key has at most 512 bytes.
+    /// Sets a key. A key has 1 to 512 bytes, a value 1 MiB at most.
     ///
     /// # Errors
     /// The scope is not granted, the key is too long, or a quota is used up.
@@ -141,7 +141,7 @@ pub mod memory {
         call!(memory::keys(scope, prefix, after, limit))
     }
 
-    /// Entries whose text fits the words of `query`, best first, at most `limit`.
+    /// Entries of which key or text has a word of `query`, best first, at most `limit`. A word is a run of letters and digits.
     ///
     /// # Errors
     /// The scope is not granted.

@@ -60,7 +60,7 @@ impl EffectClass {
             (Capability::Context, "progress") => EffectClass::Local,
             (Capability::Context, _) => EffectClass::Recorded,
             // What is put there is buffered until the attempt commits or waits, and a replay buffers it again.
-            (Capability::Memory, "set" | "delete")
+            (Capability::Memory, "set")
             | (Capability::Messages, "send" | "subscribe")
             | (Capability::Tasks, "spawn" | "cancel") => EffectClass::Local,
             (Capability::Memory | Capability::Messages | Capability::Tasks, _) => EffectClass::Recorded,

@@ -218,11 +218,18 @@ pub enum Entry {
         version: Digest,
         /// Why now.
         reason: CheckpointReason,
+        /// Where the oldest checkpoint stands that is kept beside it; none where it is the only one. What memory was before that is not
+        /// needed any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        oldest: Option<Position>,
     },
     /// The run went back to a checkpoint: to its version, and to how its tasks stood then. What was under way then begins anew.
     RolledBack {
         /// The checkpoint's number.
         number: u32,
+        /// Where it stands in the record: memory goes back to there too. Records of before there was memory do not say it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<Position>,
         /// Its version.
         version: Digest,
         /// The agent that has to accept the next try of the task that this is for.

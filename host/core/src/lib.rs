@@ -23,6 +23,7 @@ pub mod id;
 pub mod incident;
 pub mod live;
 pub mod manifest;
+pub mod memory;
 pub mod messages;
 pub mod model;
 pub mod outbox;

@@ -2,6 +2,7 @@
 
 use crate::children::ChildTask;
 use crate::id::{Name, TaskId};
+use crate::memory::MemoryWrite;
 use crate::messages::{MessageId, Sent};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,9 @@ pub struct Outbox {
     /// A topic that its task receives from now on; that stands in an entry of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subscribed: Option<Name>,
+    /// What it changed in memory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memory: Vec<MemoryWrite>,
 }
 
 impl Outbox {
@@ -33,7 +37,8 @@ impl Outbox {
 
     /// Whether nothing is held back.
     pub fn is_empty(&self) -> bool {
-        let Self { spawned, cancelled, sent, received, subscribed } = self;
-        spawned.is_empty() && cancelled.is_empty() && sent.is_empty() && received.is_empty() && subscribed.is_none()
+        let Self { spawned, cancelled, sent, received, subscribed, memory } = self;
+        let is_of_run = spawned.is_empty() && cancelled.is_empty() && sent.is_empty() && received.is_empty();
+        is_of_run && subscribed.is_none() && memory.is_empty()
     }
 }

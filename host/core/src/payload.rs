@@ -5,8 +5,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::sync::Arc;
 
-/// Some bytes. As JSON they are a text where they are one, so that a record can be read by people, and otherwise
-/// `{"hex": "00ff…"}`. Clones share them.
+/// Some bytes. As JSON they are a text where they are one that is not mostly escapes, so that a record can be read by people, and otherwise
+/// `{"hex": "00ff…"}`: never more than twice as long. Clones share them.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Payload(Arc<[u8]>);
 
@@ -14,6 +14,11 @@ impl Payload {
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The text that they are; none where they are none.
+    pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
     }
 
     /// How many there are.
@@ -55,9 +60,9 @@ impl Serialize for Payload {
         struct Binary {
             hex: String,
         }
-        match std::str::from_utf8(&self.0) {
-            Ok(text) => serializer.serialize_str(text),
-            Err(_) => Binary { hex: hex(&self.0) }.serialize(serializer),
+        match self.text().filter(|text| is_legible(text)) {
+            Some(text) => serializer.serialize_str(text),
+            None => Binary { hex: hex(&self.0) }.serialize(serializer),
         }
     }
 }
@@ -77,6 +82,16 @@ impl<'de> Deserialize<'de> for Payload {
             }
         })
     }
+}
+
+/// Whether a text as JSON is at most twice as long: a control character takes six bytes.
+fn is_legible(text: &str) -> bool {
+    let more = text.bytes().map(|byte| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 1,
+        0..=31 => 5,
+        _ => 0,
+    });
+    more.sum::<usize>() <= text.len()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -108,6 +123,8 @@ mod tests {
             (Vec::new(), Some(r#""""#)),
             (vec![0xff, 0x00, 0x1a], Some(r#"{"hex":"ff001a"}"#)),
             (all, None),
+            (vec![1, 2], Some(r#"{"hex":"0102"}"#)),
+            (b"a tab\t and a bell\x07".to_vec(), Some(r#""a tab\t and a bell\u0007""#)),
         ] {
             let payload = Payload::from(bytes.clone());
             let text = serde_json::to_string(&payload).unwrap();

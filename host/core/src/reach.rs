@@ -6,6 +6,7 @@
 use crate::children::{Children, NoChildren};
 use crate::commands::Commands;
 use crate::ground::{Ground, NoGround};
+use crate::memory::{Memory, NoMemory};
 use crate::messages::{Mailbox, NoMailbox};
 use crate::model::Models;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,8 @@ pub struct Reach {
     pub live: Arc<dyn Live>,
     /// Messages from and to other agents.
     pub mailbox: Arc<dyn Mailbox>,
+    /// Memory that outlives it.
+    pub memory: Arc<dyn Memory>,
     /// What its host calls reach outside.
     pub services: Services,
 }
@@ -39,6 +42,7 @@ impl Reach {
             ground: Arc::new(NoGround),
             live: Arc::new(Unwatched),
             mailbox: Arc::new(NoMailbox),
+            memory: Arc::new(NoMemory),
             services,
         }
     }

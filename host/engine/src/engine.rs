@@ -3,7 +3,7 @@
 use crate::board::Board;
 use crate::deadlines::Deadlines;
 use crate::error::{EngineError, Halt};
-use crate::executor::Grants;
+use crate::executor::{Grants, Readable};
 use crate::forward::Forward;
 use crate::history::History;
 use crate::hooks::{Callers, Tap, Told};
@@ -264,6 +264,7 @@ impl Engine {
             ports,
             head: Head::new(start.version),
             in_use: Arc::default(),
+            readable: Readable::default(),
             board: Board::new(room.clone()),
             mail: Arc::new(Mail::new(start.boxes)),
             spending: Spending::new(start.budget, start.used),
@@ -346,7 +347,8 @@ fn announce(shared: &Shared, started: Entry) -> Result<(), Halt> {
 fn announce_plugin(shared: &Shared, plugin: PluginKind, name: &Name, info: &PluginInfo) -> Result<(), Halt> {
     let PluginInfo { digest, version, .. } = info;
     let used = Entry::PluginUsed { name: name.clone(), plugin, digest: *digest, version: version.clone() };
-    Ok(shared.ledger.run(used)?)
+    shared.ledger.run(used)?;
+    Ok(())
 }
 
 /// Only the components that a run began with can go on with it: another one would not do the same along the record.

@@ -221,7 +221,7 @@ impl History {
             Entry::RunResumed { budget, .. } => self.budget = budget.or(self.budget),
             Entry::PluginUsed { name, plugin, digest, .. } => self.plugins.push((plugin, name, digest)),
             Entry::RunChanged { to, .. } => self.state = to,
-            Entry::Checkpointed { number, version, reason } => {
+            Entry::Checkpointed { number, version, reason, .. } => {
                 self.checkpoints.push(Checkpoint { number, version, reason, at, position });
                 self.next_checkpoint = number.saturating_add(1);
                 let keep = usize::try_from(self.keep).unwrap_or(usize::MAX).max(1);

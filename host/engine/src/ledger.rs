@@ -49,9 +49,9 @@ impl Ledger {
         &self.run
     }
 
-    /// Records what happened to the run.
-    pub(crate) fn run(&self, entry: Entry) -> Result<(), JournalError> {
-        self.append(None, None, entry).map(drop)
+    /// Records what happened to the run; gives where.
+    pub(crate) fn run(&self, entry: Entry) -> Result<Position, JournalError> {
+        self.append(None, None, entry).map(|(position, _)| position)
     }
 
     /// Records what happened to a task; gives where.

@@ -5,6 +5,7 @@
 //!   engine ───┼──────────► Workspace  stages, commits, application        (workspace)
 //!             ├──────────► Services   what host calls reach outside       (services)
 //!             ├──────────► Journal    the record                          (store)
+//!             ├──────────► Memories   what agents remember                (store)
 //!             └──────────► Hooks, Time, Observer                                 (command line, simulation)
 //! ```
 //!
@@ -20,7 +21,9 @@ use longhaul_core::ground::{Ground, NoGround};
 use longhaul_core::hook::Hooks;
 use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
 use longhaul_core::incident::{Decision, Situation};
+use longhaul_core::memory::{Finder, Found, Keys, MemorySpace, Room};
 use longhaul_core::path::StagePath;
+use longhaul_core::payload::Payload;
 use longhaul_core::reach::Services;
 use longhaul_core::stage::Stage;
 use longhaul_core::units::{Bytes, Timestamp};
@@ -42,6 +45,8 @@ pub struct Ports {
     pub hooks: Arc<dyn Hooks>,
     /// The record.
     pub journal: Arc<dyn Journal>,
+    /// What agents have published to memory.
+    pub memories: Arc<dyn Memories>,
     /// Clock and timers.
     pub time: Arc<dyn Time>,
     /// Who watches.
@@ -277,6 +282,51 @@ pub enum JournalError {
     #[error("{0}")]
     Failed(String),
 }
+
+/// Reads what attempts have published to memory.
+///
+/// Crash contract: memory is what the record says it is, at every moment of a crash as well. What is durable in the record is read here,
+/// and nothing else: a run that went back has the task and run memory of its checkpoint, and a fork has that of the run it is copied
+/// from.
+pub trait Memories: Send + Sync {
+    /// The value of a key, none where there is none.
+    ///
+    /// # Errors
+    /// [`MemoryFailed`] where it cannot be read.
+    fn get<'a>(&'a self, space: &'a MemorySpace, key: &'a str) -> Looked<'a, Option<Payload>>;
+
+    /// What all memories of a space take.
+    ///
+    /// # Errors
+    /// [`MemoryFailed`] where they cannot be read.
+    fn taken<'a>(&'a self, space: &'a MemorySpace) -> Looked<'a, Room>;
+
+    /// What one of them takes: nothing where it is not there.
+    ///
+    /// # Errors
+    /// [`MemoryFailed`] where it cannot be read.
+    fn taken_by<'a>(&'a self, space: &'a MemorySpace, key: &'a str) -> Looked<'a, Room>;
+
+    /// Keys in the order of their bytes.
+    ///
+    /// # Errors
+    /// [`MemoryFailed`] where they cannot be read.
+    fn keys<'a>(&'a self, space: &'a MemorySpace, wanted: Keys<'a>) -> Looked<'a, Vec<String>>;
+
+    /// Memories that have a word of a query, `limit` of those that may fit best.
+    ///
+    /// # Errors
+    /// [`MemoryFailed`] where they cannot be read.
+    fn find<'a>(&'a self, space: &'a MemorySpace, finder: &'a Finder, limit: usize) -> Looked<'a, Found>;
+}
+
+/// What a look into memory finds.
+pub type Looked<'a, T> = BoxFuture<'a, Result<T, MemoryFailed>>;
+
+/// Memory cannot be read; the text says why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the memory cannot be read: {0}")]
+pub struct MemoryFailed(pub String);
 
 /// Clock and timers of one kind of time: the machine's or a simulation's.
 pub trait Time: Clock {

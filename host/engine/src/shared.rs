@@ -2,7 +2,7 @@
 
 use crate::board::Board;
 use crate::deadlines::Deadlines;
-use crate::executor::Grants;
+use crate::executor::{Grants, Readable};
 use crate::ledger::Ledger;
 use crate::mail::Mail;
 use crate::places::Seat;
@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) head: Head,
     pub(crate) in_use: Arc<InUse>,
+    /// Whether what was published to memory can be read.
+    pub(crate) readable: Readable,
     /// The tasks that were spawned.
     pub(crate) board: Board,
     /// The messages between tasks.

@@ -69,7 +69,7 @@ pub(crate) fn refusal(error: &ServiceError) -> Answered {
 }
 
 /// What the guest is told of a call that became this action.
-fn answer_of(action: Action) -> Result<String, ServiceError> {
+pub(crate) fn answer_of(action: Action) -> Result<String, ServiceError> {
     let answer = action.exchange.map(|exchange| exchange.answer).unwrap_or_default();
     match action.result {
         ActionResult::Ok => Ok(answer),

@@ -10,9 +10,13 @@ use longhaul_core::clock::Clock;
 use longhaul_core::grant::{Grant, Party, Permissions};
 use longhaul_core::id::TaskId;
 use longhaul_core::incident::IncidentClass;
+use longhaul_core::memory::{Hit, Keys, Memory, MemoryScope, Remembered};
+use longhaul_core::payload::Payload;
+use longhaul_core::reach::ServiceError;
 use longhaul_core::units::Timestamp;
 use longhaul_sandbox::{Plugin, Sandbox};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -213,5 +217,119 @@ fn a_wait_for_children_costs_no_instance_and_ends_with_what_they_put_out() {
         assert_eq!(problem(&refused).class, IncidentClass::Exhausted);
         let (ran, live, ..) = attempt(2, ChildStatus::Running, &before).await;
         assert_eq!((ran.ended().unwrap().result, live.len()), (refused.result, 0));
+    });
+}
+
+/// A memory of one scope that has room for some keys.
+struct Notes {
+    notes: Mutex<BTreeMap<String, Payload>>,
+    room: usize,
+    /// How often it was asked, and how often it was told again what had been granted.
+    asked: AtomicU32,
+    again: AtomicU32,
+}
+
+impl Notes {
+    fn answer<'a, T: Send + 'a>(
+        &self,
+        scope: MemoryScope,
+        find: impl FnOnce(&mut BTreeMap<String, Payload>) -> Result<T, ServiceError>,
+    ) -> Remembered<'a, T> {
+        assert_eq!(scope, MemoryScope::Run);
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let found = find(&mut self.notes.lock().unwrap());
+        Box::pin(std::future::ready(found.map_err(Into::into)))
+    }
+}
+
+impl Memory for Notes {
+    fn get<'a>(&'a self, scope: MemoryScope, key: &'a str) -> Remembered<'a, Option<Payload>> {
+        self.answer(scope, |notes| Ok(notes.get(key).cloned()))
+    }
+
+    fn set<'a>(&'a self, scope: MemoryScope, key: &'a str, value: Payload) -> Remembered<'a, ()> {
+        self.answer(scope, |notes| match notes.len() < self.room {
+            true => {
+                notes.insert(key.to_owned(), value);
+                Ok(())
+            }
+            false => Err(ServiceError::Exhausted("no room".to_owned())),
+        })
+    }
+
+    fn delete<'a>(&'a self, scope: MemoryScope, key: &'a str) -> Remembered<'a, bool> {
+        self.answer(scope, |notes| Ok(notes.remove(key).is_some()))
+    }
+
+    fn put_again(&self, _: MemoryScope, key: &str, value: Option<Payload>) {
+        self.again.fetch_add(1, Ordering::SeqCst);
+        let mut notes = self.notes.lock().unwrap();
+        match value {
+            Some(value) => drop(notes.insert(key.to_owned(), value)),
+            None => drop(notes.remove(key)),
+        }
+    }
+
+    fn keys<'a>(&'a self, scope: MemoryScope, wanted: Keys<'a>) -> Remembered<'a, Vec<String>> {
+        self.answer(scope, |notes| Ok(notes.keys().take(wanted.limit).cloned().collect()))
+    }
+
+    fn search<'a>(&'a self, scope: MemoryScope, query: &'a str, _: usize) -> Remembered<'a, Vec<Hit>> {
+        self.answer(scope, |notes| {
+            let hit = |key: &String| Hit { key: key.clone(), excerpt: query.to_owned(), score: 0.1 + 0.2 };
+            Ok(notes.keys().map(hit).collect())
+        })
+    }
+}
+
+#[test]
+fn what_memory_answered_is_answered_again_whatever_it_holds_now() {
+    let sandbox = sandbox();
+    run(async {
+        let plugin = sandbox.load(&guests::built("notebook")).await.unwrap();
+        let attempt = async |notes: &[&str], room: usize, script: &[AttemptEvent]| {
+            let write = json!({ "a": "x", "b": "y" });
+            let input = json!({ "keep": "run", "write": write, "forget": ["a", "old"], "find": "x", "read": "b" });
+            let mut attempt = Attempt::new(input, limits());
+            let give = Permissions { memory: Some(vec!["run".to_owned()]), ..Permissions::default() };
+            attempt.job.grant = Grant::new([(Party::Task, give)]).unwrap();
+            let recorder = Arc::new(Replaying {
+                script: Mutex::new(script.to_vec()),
+                live: Mutex::default(),
+                attempt: attempt.job.task.attempt.clone(),
+            });
+            attempt.job.recorder = recorder.clone();
+            let notes = notes.iter().map(|key| ((*key).to_owned(), "7".into())).collect();
+            let (asked, again) = (AtomicU32::new(0), AtomicU32::new(0));
+            let memory = Arc::new(Notes { notes: Mutex::new(notes), room, asked, again });
+            attempt.job.reach.memory = memory.clone();
+            let report = sandbox.run_agent(&plugin, attempt.job).await.ended().unwrap();
+            let live = recorder.live.lock().unwrap().clone();
+            let kept: Vec<_> = memory.notes.lock().unwrap().keys().cloned().collect();
+            (report, live, kept, [&memory.asked, &memory.again].map(|count| count.load(Ordering::SeqCst)))
+        };
+        let (whole, events, kept, counts) = attempt(&["old", "visits"], 9, &[]).await;
+        assert_eq!((kept.join(" "), counts), ("b visits".to_owned(), [9, 0]));
+        let expected = json!({
+            "visits": 8, "keys": ["b", "visits"], "note": "y",
+            "found": [{ "key": "b", "excerpt": "x" }, { "key": "visits", "excerpt": "x" }],
+        });
+        assert_eq!(output(&whole), &expected);
+        for cut in 0..=events.len() {
+            // What is held back is built again along the record, on a memory that knows nothing of before.
+            let before: &[&str] = if cut == 0 { &["old", "visits"] } else { &["old"] };
+            let (report, live, kept, counts) = attempt(before, 9, &events[..cut]).await;
+            assert_eq!(report.result, whole.result, "{cut}");
+            assert_eq!((live.len() + cut, kept.join(" ")), (events.len(), "b visits".to_owned()), "{cut}");
+            assert_eq!(counts[0] as usize + cut, events.len(), "{cut}: {counts:?}");
+            if cut == events.len() {
+                assert_eq!((counts, report.usage.fuel), ([0, 5], whole.usage.fuel));
+            }
+        }
+        // A refusal is the guest's to deal with, the same when it is replayed and there is room by now.
+        let (refused, events, ..) = attempt(&["old"], 2, &[]).await;
+        assert_eq!(problem(&refused).class, IncidentClass::Exhausted);
+        let (again, live, ..) = attempt(&[], 9, &events).await;
+        assert_eq!((again.result, live.len()), (refused.result, 0));
     });
 }

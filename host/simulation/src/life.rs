@@ -15,7 +15,7 @@ use longhaul_core::workflow::parse::parse;
 use longhaul_engine::ports::{JournalError, Observer, Ports};
 use longhaul_engine::{Engine, EngineError, History, HistoryError, ResumeOptions, RunControl, RunOptions, RunReport};
 use longhaul_store::{Journal, LockError, Options, Reader, StateLock, StoreError};
-use longhaul_wiring::{ImportFailed, JournalPort, OpenError, Place, RecordsPort, WorkspacePort};
+use longhaul_wiring::{ImportFailed, JournalPort, MemoryPort, OpenError, Place, RecordsPort, WorkspacePort};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -155,6 +155,7 @@ impl Opened {
             plugins: Arc::new(SimPlugins { process: Arc::clone(process), project: ground.project }),
             workspace: Arc::clone(&self.workspace) as _,
             journal: Arc::clone(&self.journal) as _,
+            memories: Arc::new(MemoryPort::new(&ground.state, Place::Inline)?),
             time: Arc::clone(&process.time) as _,
             observer,
         });

@@ -3,6 +3,7 @@
 use crate::error::StoreError;
 use crate::lease::{self, Epoch};
 use crate::lock::StateLock;
+use crate::memory::Change;
 use crate::queue::{About, Batch, Flushed, Phase, Queue, Row, Slot, State};
 use crate::reader::Reader;
 use crate::schema::{self, MAX_POSITION, MAX_RUN};
@@ -72,6 +73,19 @@ impl Journal {
     /// # Errors
     /// [`StoreError::RunExists`], [`StoreError::NotAStart`], and what [`RunJournal::append`] returns.
     pub fn start_run(&self, record: &Record) -> Result<RunJournal, StoreError> {
+        self.begin_run(record, false)
+    }
+
+    /// Begins a run as a copy of another one, with the copied [`Entry::RunStarted`]. The copy ends with the [`Entry::Forked`] that is
+    /// appended to it; what it wrote to the memory of its workflow has been written before, and is not once more.
+    ///
+    /// # Errors
+    /// As [`Journal::start_run`].
+    pub fn copy_run(&self, record: &Record) -> Result<RunJournal, StoreError> {
+        self.begin_run(record, true)
+    }
+
+    fn begin_run(&self, record: &Record, is_copy: bool) -> Result<RunJournal, StoreError> {
         let Entry::RunStarted { run, workflow, .. } = &record.entry else {
             return Err(StoreError::NotAStart { kind: EntryKind::of(&record.entry).as_str() });
         };
@@ -95,6 +109,7 @@ impl Journal {
             let about = About { number, id, workflow, started: record.at.0, unsummed: 0 };
             let slot = add_slot(&mut state, about, Position(0), Summary::default());
             state.slots[slot].is_new = true;
+            state.slots[slot].is_copy = is_copy;
             push_row(queue, &mut state, slot, record, body)?;
             Ok(slot)
         })?;
@@ -313,6 +328,8 @@ fn push_row(
         body: push_bytes(&mut state.batch, body.bytes),
     };
     state.batch.rows.push(row);
+    state.batch.memory.extend(Change::of(&run.about, position, record, run.is_copy));
+    run.is_copy &= !matches!(record.entry, Entry::Forked { .. });
     state.appended += 1;
     run.next = Position(position.0 + 1);
     run.newest = state.appended;
@@ -332,6 +349,6 @@ fn add_slot(state: &mut State, about: About, next: Position, summary: Summary) -
     let slot = state.slots.len();
     state.by_id.insert(about.id.clone(), slot);
     let about = Arc::new(about);
-    state.slots.push(Slot { about, next, newest: 0, summary, touched: false, is_new: false });
+    state.slots.push(Slot { about, next, newest: 0, summary, touched: false, is_new: false, is_copy: false });
     slot
 }

@@ -21,13 +21,14 @@
 //!   later append and flush returns that failure: the journal has no holes.
 //! - The bytes of an entry are read back exactly as they were written; entries of kinds that a later version added are
 //!   kept and shown.
-//! - The journal alone rebuilds the summary that stands beside it.
+//! - The journal alone rebuilds what stands beside it: the summary of each run, and the memory of agents ([`MemoryReader`]).
 
 mod error;
 mod folder;
 mod journal;
 mod lease;
 mod lock;
+mod memory;
 mod queue;
 mod reader;
 mod row;
@@ -44,6 +45,7 @@ pub use folder::MARK;
 pub use journal::{Journal, Options, RunJournal};
 pub use lease::Epoch;
 pub use lock::{Holder, LockError, StateLock};
+pub use memory::MemoryReader;
 pub use queue::Flushed;
 pub use reader::{Entries, Filter, Reader};
 pub use runs::{ResolveError, RunInfo};

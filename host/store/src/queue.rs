@@ -5,6 +5,7 @@
 //! flush, not for every row: waking costs more than appending.
 
 use crate::error::StoreError;
+use crate::memory::Change;
 use crate::summary::Summary;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::Position;
@@ -65,6 +66,8 @@ pub(crate) struct Batch {
     pub(crate) rows: Vec<Row>,
     pub(crate) bytes: Vec<u8>,
     pub(crate) runs: Vec<RunRow>,
+    /// What its entries make of memory. The values are those of the entries.
+    pub(crate) memory: Vec<Change>,
 }
 
 impl Batch {
@@ -72,6 +75,7 @@ impl Batch {
     pub(crate) fn clear(&mut self) {
         self.rows.clear();
         self.runs.clear();
+        self.memory.clear();
         self.bytes.clear();
         self.bytes.shrink_to(MAX_BYTES);
     }
@@ -96,6 +100,8 @@ pub(crate) struct Slot {
     pub(crate) touched: bool,
     /// Whether no batch had any before.
     pub(crate) is_new: bool,
+    /// Whether it is being copied from another one.
+    pub(crate) is_copy: bool,
 }
 
 /// How the writer stands.

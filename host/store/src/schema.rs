@@ -77,9 +77,38 @@ const MIGRATIONS: &[&str] = &[
     DROP TABLE closing;
     DROP INDEX denials;
 ",
+    "
+    CREATE TABLE spaces (
+        number INTEGER PRIMARY KEY,
+        run INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        keys INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        sum INTEGER NOT NULL
+    ) STRICT;
+    CREATE UNIQUE INDEX space_of ON spaces (run, name);
+    CREATE TABLE memories (
+        number INTEGER PRIMARY KEY,
+        space INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        since INTEGER NOT NULL,
+        until INTEGER,
+        sum INTEGER NOT NULL,
+        value BLOB NOT NULL
+    ) STRICT;
+    CREATE UNIQUE INDEX memory_now ON memories (space, key) WHERE until IS NULL;
+    CREATE INDEX memory_then ON memories (until) WHERE until IS NOT NULL;
+    CREATE INDEX memory_of ON memories (space);
+    CREATE VIRTUAL TABLE memory_words USING fts5 (
+        key, text, content = '', contentless_delete = 1, tokenize = 'ascii'
+    );
+    CREATE VIRTUAL TABLE memory_terms USING fts5vocab (memory_words, row);
+",
 ];
 /// The first schema whose rows carry sums.
 pub(crate) const SUMMED: usize = 2;
+/// The first schema with memory.
+pub(crate) const REMEMBERING: usize = 3;
 
 /// The key of an entry.
 pub(crate) fn key(run: i64, position: Position) -> i64 {
@@ -231,7 +260,7 @@ mod tests {
         let path = dir.path().join(JOURNAL_FILE);
         open_for_writing(&path, None).unwrap().pragma_update(None, "user_version", 999).unwrap();
         let text = open_for_writing(&path, None).unwrap_err().to_string();
-        assert!(text.contains("has schema 999, and this version knows schemas up to 2"), "{text}");
+        assert!(text.contains("has schema 999, and this version knows schemas up to 3"), "{text}");
         assert!(matches!(open_for_reading(&path), Err(StoreError::Newer { .. })));
     }
 

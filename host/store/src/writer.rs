@@ -5,6 +5,7 @@
 
 use crate::error::StoreError;
 use crate::lease::{Epoch, Lease};
+use crate::memory::MemoryWriter;
 use crate::queue::{Batch, Phase, Queue};
 use crate::row;
 use crate::schema;
@@ -59,6 +60,8 @@ struct Writer<'c> {
     blob: Statement<'c>,
     known_run: Statement<'c>,
     new_run: Statement<'c>,
+    /// None before the first entry that concerns memory.
+    memory: Option<MemoryWriter<'c>>,
 }
 
 impl<'c> Writer<'c> {
@@ -76,6 +79,7 @@ impl<'c> Writer<'c> {
             blob: prepare("INSERT INTO blobs (digest, bytes) VALUES (?1, ?2) ON CONFLICT (digest) DO NOTHING")?,
             known_run: prepare(known_run)?,
             new_run: prepare(new_run)?,
+            memory: None,
         })
     }
 
@@ -107,6 +111,13 @@ impl<'c> Writer<'c> {
                 let detail = format!("run {} is gone", run.about.id);
                 return Err(StoreError::Damaged { path: self.path.to_owned(), detail });
             }
+        }
+        for change in &batch.memory {
+            let memory = match &mut self.memory {
+                Some(memory) => memory,
+                none => none.insert(MemoryWriter::new(self.conn, self.path)?),
+            };
+            memory.apply(change)?;
         }
         if begun > 0 {
             let lease = Lease { runs: lease.runs + begun, ..lease };

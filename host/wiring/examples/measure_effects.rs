@@ -19,7 +19,7 @@ use longhaul_core::workflow::parse::parse;
 use longhaul_engine::ports::{BoxFuture, PluginInfo, Plugins, Ports, Unobserved};
 use longhaul_engine::{Engine, RunOptions};
 use longhaul_store::{Journal, Options, Reader, StateLock};
-use longhaul_wiring::{JournalPort, MachineTime, Place, WorkspacePort};
+use longhaul_wiring::{JournalPort, MachineTime, MemoryPort, Place, WorkspacePort};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -107,6 +107,7 @@ async fn run(count: u64) -> Duration {
         plugins: Arc::clone(&plugins) as _,
         workspace,
         journal,
+        memories: Arc::new(MemoryPort::new(&state, Place::Threads).unwrap()),
         time: Arc::new(MachineTime::new(Timestamp(1))),
         observer: Arc::new(Unobserved),
     };

@@ -48,7 +48,7 @@ pub fn fork(
             }
             last = record.at;
             match &copy {
-                None => copy = Some(journal.start_run(&renamed(record, to))?),
+                None => copy = Some(journal.copy_run(&renamed(record, to))?),
                 Some(copy) => drop(copy.append(&record)?),
             }
         }

@@ -3,6 +3,7 @@
 //! ```text
 //!   engine's port        adapter                behind it
 //!   Journal, Records ◄── JournalPort, RecordsPort ── store
+//!   Memories         ◄── MemoryPort ──────────────── store
 //!   Workspace        ◄── WorkspacePort ───────────── workspace
 //!   Time             ◄── MachineTime ─────────────── the machine's clock and timers
 //! ```
@@ -14,6 +15,7 @@
 mod fork;
 mod ground;
 mod journal;
+mod memory;
 mod place;
 mod records;
 mod time;
@@ -21,6 +23,7 @@ mod workspace;
 
 pub use fork::{ForkError, fork};
 pub use journal::JournalPort;
+pub use memory::MemoryPort;
 pub use place::Place;
 pub use records::RecordsPort;
 pub use time::MachineTime;

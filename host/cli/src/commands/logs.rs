@@ -146,8 +146,9 @@ fn describe(record: &Record, debug: bool) -> Option<String> {
             Ok(Outcome::ContinueAsNew(_)) => "goes on in a fresh instance".to_owned(),
             Err(problem) => format!("ends badly: {}: {}", problem.class, one_line(&problem.message, 600)),
         },
-        Entry::Committed { version, changes, .. } => {
-            format!("{} changes committed as {:.12}", changes.len(), version.to_string())
+        Entry::Committed { version, changes, published, .. } => {
+            let also = if published.is_empty() { String::new() } else { format!("; {}", self::published(published)) };
+            format!("{} changes committed as {:.12}{also}", changes.len(), version.to_string())
         }
         Entry::RolledBack { number, version, tasks, gone, .. } => format!(
             "the run goes back to checkpoint {number}, {:.12}: {} tasks stand as they did then, {} are gone",
@@ -228,12 +229,13 @@ fn describe_action(action: &Action) -> String {
 
 /// What was made known to others, in words.
 fn published(outbox: &Outbox) -> String {
-    let Outbox { spawned, cancelled, sent, received, subscribed, .. } = outbox;
+    let Outbox { spawned, cancelled, sent, received, subscribed, memory } = outbox;
     let counted = [
         ("asks for", spawned.len(), "children"),
         ("cancels", cancelled.len(), "children"),
         ("sends", sent.len(), "messages"),
         ("has seen to", received.len(), "messages"),
+        ("makes", memory.len(), "writes to memory"),
     ];
     let counted = counted.into_iter().filter(|(_, count, _)| *count > 0);
     let told: Vec<_> = counted

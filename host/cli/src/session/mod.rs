@@ -27,7 +27,7 @@ use longhaul_engine::ports::Ports;
 use longhaul_engine::{Engine, EngineError, RunControl, RunReport};
 use longhaul_sandbox::{Sandbox, SandboxError, WallPolicy, WallStatus};
 use longhaul_store::{Journal, Options, Reader, StateLock};
-use longhaul_wiring::{JournalPort, MachineTime, Place, WorkspacePort};
+use longhaul_wiring::{JournalPort, MachineTime, MemoryPort, Place, WorkspacePort};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -166,12 +166,15 @@ impl Entered {
         tracing::info!(%run, workflow = %given.workflow.name, "a run is under way");
         let signals = tokio::spawn(signals.watch(control.clone(), Arc::clone(&progress), store.clone()));
         let requests = tokio::spawn(request::watch(state.clone(), run.clone(), control, Arc::clone(&progress)));
+        let memories = MemoryPort::new(&state, Place::Threads)
+            .map_err(|e| Failure::of(Exit::Internal, "start the thread that reads memory", &e))?;
         let ports = Ports {
             services,
             hooks: Arc::new(longhaul_core::hook::NoHooks),
             plugins: Arc::new(plugins),
             workspace: Arc::clone(&workspace) as _,
             journal,
+            memories: Arc::new(memories),
             time: Arc::new(MachineTime::new(state::now())),
             observer: Arc::clone(&progress) as _,
         };

@@ -9,7 +9,7 @@ use crate::deadlines::missed;
 use crate::ports::{JournalError, OpenStage};
 use crate::shared::{Shared, Stop};
 use crate::transcript::{Fault, Noted, Script, Transcript};
-use longhaul_core::attempt::{Committer, Limits, NeverCommits, Outcome, Usage};
+use longhaul_core::attempt::{Limits, NeverCommits, Outcome, Usage};
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Entry, Position};
 use longhaul_core::id::{AttemptId, Name};
@@ -150,17 +150,17 @@ impl Try<'_> {
         self.count(started.noted());
         self.begins(started.noted());
         let desk = Desk::new(shared, &transcript, &attempt);
-        let middle = Middle::new(shared, &transcript, &attempt, &stage, &desk);
-        let committer: Arc<dyn Committer> = if may_write { middle.clone() } else { Arc::new(NeverCommits) };
+        let middle = Middle::new(shared, &transcript, &attempt, may_write.then_some(&stage), &desk);
         let _mail = Returns(&desk);
         let reach = Reach {
             children: desk.clone(),
             ground: stage.ground(),
             mailbox: desk.clone(),
+            memory: desk.clone(),
             live: shared.live(&attempt.task),
             services: shared.ports.services.clone(),
         };
-        let left = started.run(stage.files(), committer, reach).await;
+        let left = started.run(stage.files(), middle.clone(), reach).await;
         self.used.changes.extend(middle.changes());
         let (result, usage) = match left? {
             Left::Ended(result, usage) => (result, usage),
@@ -197,7 +197,7 @@ impl Try<'_> {
                 }
             }
         }
-        if !may_write && desk.outbox().is_empty() {
+        if !may_write && desk.is_clear() {
             stage.discard().await;
         } else if shared.stop.is_given() || self.stop.is_given() {
             stage.discard().await;

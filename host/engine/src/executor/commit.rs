@@ -57,7 +57,7 @@ pub(super) async fn commit(
 
 /// Makes what lies on the desk part of the run, where there is no version to be made with it.
 async fn publish(shared: &Shared, desk: &Desk) -> Result<(), Fault> {
-    if !desk.outbox().is_empty() {
+    if !desk.is_clear() {
         desk.note(Entry::Published)?;
         shared.ledger.flush().await?;
         desk.published();

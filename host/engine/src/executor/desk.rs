@@ -1,7 +1,10 @@
 //! What one attempt asks of others: held back here, and published in one entry with a commit or before a wait.
+//!
+//! Its writes to memory lie here too, see [`Notes`].
 
 mod mail;
 
+use super::notes::Notes;
 use crate::board::size;
 use crate::shared::Shared;
 use crate::transcript::{Fault, Noted, Transcript, told};
@@ -18,21 +21,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The desk of one attempt.
 pub(super) struct Desk {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     transcript: Arc<Transcript>,
-    attempt: AttemptId,
+    pub(super) attempt: AttemptId,
     held: Mutex<Held>,
 }
 
 /// What is held back.
 #[derive(Default)]
-struct Held {
+pub(super) struct Held {
     outbox: Outbox,
     /// The places of the tasks that are held back.
     places: HashMap<TaskId, usize>,
     /// Bytes of their inputs.
     bytes: usize,
     mail: mail::Held,
+    /// What it wrote to memory.
+    pub(super) notes: Notes,
 }
 
 impl Desk {
@@ -43,7 +48,14 @@ impl Desk {
 
     /// What is held back now.
     pub(super) fn outbox(&self) -> Outbox {
-        self.lock().outbox.clone()
+        let held = self.lock();
+        Outbox { memory: held.notes.writes(), ..held.outbox.clone() }
+    }
+
+    /// Whether nothing is held back.
+    pub(super) fn is_clear(&self) -> bool {
+        let held = self.lock();
+        held.outbox.is_empty() && held.notes.is_empty()
     }
 
     /// Notes the entry that `make` makes of what is held back. What is in it for the mail is delivered with that; the rest becomes known
@@ -69,6 +81,7 @@ impl Desk {
         let held = &mut *self.lock();
         held.places.clear();
         held.bytes = 0;
+        held.notes = Notes::default();
         std::mem::take(&mut held.outbox)
     }
 
@@ -93,11 +106,15 @@ impl Desk {
     }
 
     fn publish_now(&self) -> Result<(), Fault> {
-        if self.lock().outbox.is_empty() {
+        if self.is_clear() {
             return Ok(());
         }
         // No flush: whatever others do about it comes behind it in the record, and is lost with it or not at all.
+        let writes = !self.lock().notes.is_empty();
         self.note(Entry::Published)?;
+        if writes {
+            self.shared.readable.published();
+        }
         self.published();
         Ok(())
     }
@@ -111,7 +128,7 @@ impl Desk {
             .ok_or_else(|| ChildError::Invalid(format!("`{}` is no child of task `{task}`", short(child))))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Held> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Held> {
         // Every change of it is whole before anything can panic.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }

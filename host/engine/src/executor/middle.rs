@@ -17,7 +17,8 @@ pub(super) struct Middle {
     shared: Arc<Shared>,
     transcript: Arc<Transcript>,
     attempt: AttemptId,
-    stage: Arc<dyn OpenStage>,
+    /// None where it may not change files.
+    stage: Option<Arc<dyn OpenStage>>,
     desk: Arc<Desk>,
     done: Mutex<Done>,
 }
@@ -34,11 +35,11 @@ impl Middle {
         shared: &Arc<Shared>,
         transcript: &Arc<Transcript>,
         attempt: &AttemptId,
-        stage: &Arc<dyn OpenStage>,
+        stage: Option<&Arc<dyn OpenStage>>,
         desk: &Arc<Desk>,
     ) -> Arc<Self> {
         let (shared, transcript) = (Arc::clone(shared), Arc::clone(transcript));
-        let (attempt, stage, desk) = (attempt.clone(), Arc::clone(stage), Arc::clone(desk));
+        let (attempt, stage, desk) = (attempt.clone(), stage.cloned(), Arc::clone(desk));
         Arc::new(Self { shared, transcript, attempt, stage, desk, done: Mutex::default() })
     }
 
@@ -54,9 +55,12 @@ impl Middle {
         if transcript.take(attempt.number, committed).map_err(lost)?.is_some() {
             // It was made before the run was resumed.
             desk.was_published();
-            return stage.seal().await.map_err(|failed| NotCommitted::Refused(failed.to_string()));
+            return match stage {
+                Some(stage) => stage.seal().await.map_err(|failed| NotCommitted::Refused(failed.to_string())),
+                None => Ok(()),
+            };
         }
-        match commit(shared, transcript, attempt, Some(stage.as_ref()), desk).await.map_err(lost)? {
+        match commit(shared, transcript, attempt, stage.as_deref(), desk).await.map_err(lost)? {
             Ok(changes) => {
                 let version = shared.head.version();
                 shared.in_use.take(version);

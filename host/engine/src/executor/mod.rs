@@ -14,10 +14,12 @@ mod desk;
 mod grants;
 mod instance;
 mod middle;
+mod notes;
 mod watch;
 mod work;
 
 pub(crate) use attempt::execute;
 pub(crate) use grants::Grants;
 pub(crate) use instance::Access;
+pub(crate) use notes::Readable;
 pub(crate) use work::{Ended, Ending, Work, judged};

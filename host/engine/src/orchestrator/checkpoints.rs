@@ -6,9 +6,9 @@
 
 use super::dispatcher::Dispatcher;
 use crate::error::Halt;
-use crate::history::History;
+use crate::history::{Checkpoint, History};
 use longhaul_core::digest::Digest;
-use longhaul_core::entry::{CheckpointReason, Entry};
+use longhaul_core::entry::{CheckpointReason, Entry, Position};
 use std::collections::{BTreeSet, VecDeque};
 
 /// The checkpoints that are kept.
@@ -16,8 +16,17 @@ use std::collections::{BTreeSet, VecDeque};
 pub(super) struct Checkpoints {
     keep: usize,
     next: u32,
-    /// Their numbers and versions, oldest first.
-    kept: VecDeque<(u32, Digest)>,
+    /// Oldest first.
+    kept: VecDeque<Kept>,
+}
+
+/// One that can be gone back to.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    number: u32,
+    version: Digest,
+    /// Where it stands in the record.
+    position: Position,
 }
 
 impl Checkpoints {
@@ -28,23 +37,33 @@ impl Checkpoints {
 
     /// Those that the record has.
     pub(super) fn restore(&mut self, history: &History) {
-        self.kept = history.kept().iter().map(|checkpoint| (checkpoint.number, checkpoint.version)).collect();
+        let kept = |checkpoint: &Checkpoint| {
+            let Checkpoint { number, version, position, .. } = *checkpoint;
+            Kept { number, version, position }
+        };
+        self.kept = history.kept().iter().map(kept).collect();
         self.next = history.next_checkpoint;
     }
 
     /// The version of the newest one.
     pub(super) fn newest(&self) -> Option<Digest> {
-        self.kept.back().map(|(_, version)| *version)
+        self.kept.back().map(|kept| kept.version)
     }
 
     /// Those that can be gone back to, newest first.
     pub(super) fn newest_first(&self) -> Vec<(u32, Digest)> {
-        self.kept.iter().rev().copied().collect()
+        self.kept.iter().rev().map(|kept| (kept.number, kept.version)).collect()
     }
 
-    fn add(&mut self, number: u32, version: Digest) {
-        self.next = number.saturating_add(1);
-        self.kept.push_back((number, version));
+    /// Where the oldest stands that is kept beside one more.
+    fn oldest(&self) -> Option<Position> {
+        let gone = (self.kept.len() + 1).saturating_sub(self.keep);
+        self.kept.get(gone).map(|kept| kept.position)
+    }
+
+    fn add(&mut self, kept: Kept) {
+        self.next = kept.number.saturating_add(1);
+        self.kept.push_back(kept);
         while self.kept.len() > self.keep {
             self.kept.pop_front();
         }
@@ -58,17 +77,18 @@ impl Dispatcher {
             // What is committed now is gone back behind in a moment, and the checkpoint that matters may not be pushed out by it.
             return Ok(());
         }
-        let (number, newest) = (self.checkpoints.next, self.checkpoints.newest());
+        let (number, newest, oldest) = (self.checkpoints.next, self.checkpoints.newest(), self.checkpoints.oldest());
         let shared = self.shared.clone();
         let made = shared.head.record(|version| {
             if reason == CheckpointReason::Interval && newest == Some(*version) {
                 return Ok(None);
             }
-            shared.ledger.run(Entry::Checkpointed { number, version: *version, reason }).map(|()| Some(*version))
+            let entry = Entry::Checkpointed { number, version: *version, reason, oldest };
+            shared.ledger.run(entry).map(|position| Some(Kept { number, version: *version, position }))
         })?;
-        let Some(version) = made else { return Ok(()) };
-        tracing::debug!(run = %self.shared.run, number, %version, ?reason, "a checkpoint is made");
-        self.checkpoints.add(number, version);
+        let Some(kept) = made else { return Ok(()) };
+        tracing::debug!(run = %self.shared.run, number, version = %kept.version, ?reason, "a checkpoint is made");
+        self.checkpoints.add(kept);
         Ok(())
     }
 
@@ -88,7 +108,7 @@ impl Dispatcher {
             keep.extend(shared.in_use.versions());
             keep.extend(self.book.waiting());
             keep.extend(shared.ledger.kept.trees());
-            keep.extend(self.checkpoints.kept.iter().map(|(_, version)| version));
+            keep.extend(self.checkpoints.kept.iter().map(|kept| kept.version));
             let used = match shared.ports.workspace.collect(keep.into_iter().collect()).await {
                 Ok(used) => used,
                 Err(error) => {
@@ -100,8 +120,8 @@ impl Dispatcher {
             if used <= self.workflow.checkpoints.max_disk || self.checkpoints.kept.len() <= 1 {
                 break;
             }
-            let Some((through, _)) = self.checkpoints.kept.pop_front() else { break };
-            shared.ledger.run(Entry::CheckpointsDropped { through })?;
+            let Some(oldest) = self.checkpoints.kept.pop_front() else { break };
+            shared.ledger.run(Entry::CheckpointsDropped { through: oldest.number })?;
             // The record never promises a checkpoint whose content is gone.
             shared.ledger.flush().await?;
         }

@@ -28,6 +28,7 @@ impl Dispatcher {
         shared.ledger.flush().await?;
         let then = History::at_checkpoint(shared.ports.journal.as_ref(), &shared.run, number)
             .map_err(|error| Halt::Defect(format!("checkpoint {number} cannot be gone back to: {error}")))?;
+        let to = then.checkpoints.last().map(|checkpoint| checkpoint.position);
         let mut then: HashMap<TaskId, TaskState> =
             then.standing().into_iter().map(|standing| (standing.task.clone(), standing.state)).collect();
         let mut counts = TaskCounts::default();
@@ -41,7 +42,7 @@ impl Dispatcher {
             }
         }
         tracing::warn!(run = %shared.run, %task, number, %version, "the run goes back to a checkpoint");
-        let entry = Entry::RolledBack { number, version, validate: validator, tasks, gone, counts };
+        let entry = Entry::RolledBack { number, to, version, validate: validator, tasks, gone, counts };
         shared.ledger.task(&task, entry)?;
         shared.ledger.flush().await?;
         Ok(true)

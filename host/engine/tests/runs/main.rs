@@ -15,6 +15,8 @@ mod go_back;
 mod hooks;
 mod limits;
 mod load;
+mod memories;
+mod memory;
 mod messages;
 mod middle;
 mod order;

@@ -1,6 +1,7 @@
 //! The other ports in memory, and a builder of runs on them.
 
 use crate::files::{FakeWorkspace, Files, Tree};
+use crate::memories::FakeMemories;
 use longhaul_core::action::{Action, ActionResult};
 use longhaul_core::attempt::{AttemptEvent, AttemptReport, Job, Outcome, Ran, RecordError, Recorder, Usage, Wait};
 use longhaul_core::children::NewChild;
@@ -199,6 +200,7 @@ impl World {
             plugins: Arc::new(self.plugins.clone()),
             workspace: Arc::new(FakeWorkspace(self.files.clone())),
             journal: self.journal.clone(),
+            memories: Arc::new(FakeMemories(self.journal.clone())),
             time: Arc::new(VirtualTime(*self.epoch.get_or_init(Instant::now), *self.set_back.lock().unwrap())),
             observer: Arc::new(Unobserved),
         }

@@ -8,6 +8,7 @@ mod faults;
 mod fence;
 mod golden;
 mod injected;
+mod memory;
 mod migrate;
 mod order;
 mod reading;

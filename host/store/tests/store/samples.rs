@@ -12,6 +12,7 @@ use longhaul_core::hook::HookEvent;
 use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
 use longhaul_core::incident::{Decision, Incident, IncidentClass, Problem};
 use longhaul_core::manifest::PluginKind;
+use longhaul_core::memory::{MemoryScope, MemoryWrite};
 use longhaul_core::messages::{MessageId, Recipient, Sent};
 use longhaul_core::outbox::Outbox;
 use longhaul_core::path::StagePath;
@@ -143,9 +144,12 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
             result: ActionResult::Ok,
         },
         EntryKind::CheckpointsDropped => Entry::CheckpointsDropped { through: 2 },
-        EntryKind::Checkpointed => {
-            Entry::Checkpointed { number: 4, version: Digest::of(b"version"), reason: CheckpointReason::Interval }
-        }
+        EntryKind::Checkpointed => Entry::Checkpointed {
+            number: 4,
+            version: Digest::of(b"version"),
+            reason: CheckpointReason::Interval,
+            oldest: None,
+        },
         EntryKind::PluginUsed => Entry::PluginUsed {
             name: name("codemod"),
             plugin: PluginKind::Agent,
@@ -210,6 +214,7 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
         },
         EntryKind::RolledBack => Entry::RolledBack {
             number: 2,
+            to: None,
             version: Digest::of(b"version"),
             validate: Some(Name::new("reviewer").unwrap()),
             tasks: vec![(TaskId::new("change").unwrap(), TaskState::Pending)],
@@ -319,7 +324,30 @@ pub(crate) fn further() -> Vec<(&'static str, Record)> {
             *checkpoint = Some(2);
         }
     };
+    let oldest = |entry: &mut Entry| {
+        if let Entry::Checkpointed { oldest, .. } = entry {
+            *oldest = Some(Position(9));
+        }
+    };
+    let to = |entry: &mut Entry| {
+        if let Entry::RolledBack { to, .. } = entry {
+            *to = Some(Position(9));
+        }
+    };
+    let remembered = |entry: &mut Entry| {
+        if let Entry::Published(outbox) = entry {
+            let write = |scope, value| MemoryWrite { scope, key: "größe".into(), value };
+            outbox.memory = vec![
+                write(MemoryScope::Task, Some("a \"text\"".into())),
+                write(MemoryScope::Run, Some(vec![0, 159, 146, 150].into())),
+                write(MemoryScope::Workflow, None),
+            ];
+        }
+    };
     vec![
+        ("checkpointed-oldest", altered(EntryKind::Checkpointed, oldest)),
+        ("rolled-back-to", altered(EntryKind::RolledBack, to)),
+        ("published-memory", altered(EntryKind::Published, remembered)),
         ("hook-called-failed", altered(EntryKind::HookCalled, untold)),
         ("decided-checkpoint", altered(EntryKind::Decided, goes_back)),
         ("attempt-started-stall", altered(EntryKind::AttemptStarted, limits)),
