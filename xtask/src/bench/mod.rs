@@ -24,9 +24,10 @@ pub(crate) use row::{Row, json, table};
 type Measurement = fn(&Ground) -> Result<Vec<Row>, BenchError>;
 
 /// All measurements with what they are about. A further one is one line here.
-const MEASUREMENTS: [(&str, Measurement); 9] = [
+const MEASUREMENTS: [(&str, Measurement); 10] = [
     ("the sandbox: instances, computing, file operations", programs::sandbox),
     ("the journal: what an entry costs", programs::store),
+    ("memory: what is kept, and found again", programs::memory),
     ("durable effects, and how often they flush the disk", effects::measure),
     ("a trivial workflow, whole process, warm cache", trivial_run::measure),
     ("a fan-out of 1000 tasks, whole process", fan_out::measure),

@@ -5,6 +5,7 @@ use crate::process;
 
 const SANDBOX: &str = "measure_sandbox";
 const STORE: &str = "measure_store";
+const MEMORY: &str = "measure_memory";
 
 /// Runs the sandbox's measuring program.
 pub(crate) fn sandbox(ground: &Ground) -> Result<Vec<Row>, BenchError> {
@@ -22,6 +23,13 @@ pub(crate) fn store(ground: &Ground) -> Result<Vec<Row>, BenchError> {
     process::show(cargo.args(["build", "--release", "--quiet", "--package", "longhaul-store", "--example", STORE]))?;
     let rows = rows(STORE, &process::capture(&mut ground.native(STORE))?)?;
     Ok(rows.into_iter().filter_map(cost_of_an_entry).collect())
+}
+
+/// Runs the measuring program of the store's memory.
+pub(crate) fn memory(ground: &Ground) -> Result<Vec<Row>, BenchError> {
+    let mut cargo = ground.house.host_cargo();
+    process::show(cargo.args(["build", "--release", "--quiet", "--package", "longhaul-store", "--example", MEMORY]))?;
+    rows(MEMORY, &process::capture(&mut ground.native(MEMORY))?)
 }
 
 /// The row where it is about the cost of an entry; a rate becomes a cost, since a figure is good when it is low.

@@ -12,6 +12,10 @@ use rusqlite::{OptionalExtension, Params};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+/// How many memories a search looks at: those with the rarest words of the query, as many of these as fit. What has nothing but words that
+/// nearly all have fits little.
+const MAX_LOOKED_AT: u64 = 20_000;
+
 /// Reads memory. It needs no lock and never writes.
 pub struct MemoryReader {
     reader: Reader,
@@ -114,8 +118,9 @@ impl MemoryReader {
             MemoryRow::COLUMNS
         );
         let mut statement = self.reader.conn.prepare(&sql).map_err(failed)?;
+        let rare = rarest(finder.words(), &found.having, limit as u64);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut rows = statement.query((words::query(space.number, finder.words()), limit)).map_err(failed)?;
+        let mut rows = statement.query((words::query(space.number, &rare), limit)).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             let memory = MemoryRow::read(row, &self.reader.path)?;
             // The index is no more than a hint: what it leads to says itself whose it is.
@@ -228,5 +233,31 @@ impl MemoryReader {
         let mut statement = self.reader.conn.prepare(sql).map_err(failed)?;
         let mut rows = statement.query(parameters).map_err(failed)?;
         rows.next().map_err(failed)?.map(|row| read(row, &self.reader.path)).transpose()
+    }
+}
+
+/// The words that the fewest memories have, up to [`MAX_LOOKED_AT`] of these, and `wanted` in any case.
+fn rarest<'a>(words: &'a [String], having: &[u64], wanted: u64) -> Vec<&'a str> {
+    let mut words: Vec<(u64, &str)> = having.iter().copied().zip(words.iter().map(String::as_str)).collect();
+    words.sort_by_key(|(having, _)| *having);
+    let mut looked_at = 0_u64;
+    let fits = |(having, _): &(u64, &str)| {
+        let is_enough = looked_at >= wanted;
+        looked_at = looked_at.saturating_add(*having);
+        !is_enough || looked_at <= MAX_LOOKED_AT
+    };
+    words.into_iter().take_while(fits).map(|(_, word)| word).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn common_words_are_left_out_where_rarer_ones_are_enough() {
+        let words = ["the", "build", "is", "slow", "nowhere"].map(str::to_owned);
+        assert_eq!(rarest(&words, &[90_000, 300, 80_000, 19_000, 0], 10), ["nowhere", "build", "slow"]);
+        assert_eq!(rarest(&words[..1], &[90_000], 10), ["the"]);
+        assert_eq!(rarest(&words[..3], &[90_000, 3, 80_000], 10), ["build", "is"]);
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn term(space: i64, word: &str) -> String {
 }
 
 /// A query for what has any of these words.
-pub(super) fn query(space: i64, words: &[String]) -> String {
+pub(super) fn query(space: i64, words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("\"{}\"", term(space, word))).collect();
     quoted.join(" OR ")
 }
@@ -35,6 +35,6 @@ mod tests {
     #[test]
     fn words_know_their_space() {
         assert_eq!(indexed(12, "Slow \"build\" NEAR(x)"), "s12xslow s12xbuild s12xnear s12xx ");
-        assert_eq!(query(3, &["a".to_owned(), "größe".to_owned()]), "\"s3xa\" OR \"s3xgröße\"");
+        assert_eq!(query(3, &["a", "größe"]), "\"s3xa\" OR \"s3xgröße\"");
     }
 }
