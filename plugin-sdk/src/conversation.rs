@@ -28,7 +28,7 @@ pub use turn::{Call, CallResult, Picture};
 
 use crate::{
     Failure,
-    conversation::{room::Gauge, turn::Turn},
+    conversation::{patience::OnFailed, room::Gauge, turn::Turn},
     model::{Finish, Format, Part, Request, Response, Tool, ToolChoice},
 };
 
@@ -139,18 +139,25 @@ impl Conversation {
     /// # Errors
     /// As [`Conversation::ask`].
     pub fn ask_with(&mut self, ask: &Ask<'_>) -> Result<Reply, Failure> {
+        let answer = self.ask_as(ask, OnFailed::AskAgain)?;
+        answer.map_err(|reason| Failure::transient(format!("the model was asked: {reason}")))
+    }
+
+    fn ask_as(&mut self, ask: &Ask<'_>, on_failed: OnFailed) -> Result<Result<Reply, String>, Failure> {
         self.close_open_calls();
         self.make_room(ask)?;
         let estimate = self.estimate(ask);
-        let request = self.request(ask)?;
-        let response = patience::chat(&request)?;
+        let response = match patience::chat(&self.request(ask)?, on_failed)? {
+            Ok(response) => response,
+            Err(reason) => return Ok(Err(reason)),
+        };
         self.count(&response);
         self.gauge.calibrate(estimate, &response);
         let reply = read(response);
         if !(reply.text.is_empty() && reply.calls.is_empty()) {
             self.turns.push(Turn::Answered { text: reply.text.clone(), calls: reply.calls.clone() });
         }
-        Ok(reply)
+        Ok(Ok(reply))
     }
 
     /// What it has cost until now.

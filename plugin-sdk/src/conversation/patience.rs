@@ -17,27 +17,39 @@ const FIRST_WAIT: Duration = Duration::from_secs(15);
 /// A provider that asks for a longer wait is not waited for here: the strategies of the task decide.
 const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 
-/// Asks, and asks again when a provider failed or wants to be left alone for a while.
-pub(super) fn chat(request: &Request) -> Result<Response, Failure> {
+/// What to do where a provider failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnFailed {
+    /// Wait, and ask the same again.
+    AskAgain,
+    /// Hand its words back: where an answer of a form was asked for, they may say what is wrong with the form, and the same
+    /// question would get the same answer.
+    HandBack,
+}
+
+/// Asks, and asks again when a provider failed or wants to be left alone for a while. An error in the answer is a failure that
+/// is handed back.
+pub(super) fn chat(request: &Request, on_failed: OnFailed) -> Result<Result<Response, String>, Failure> {
     let mut usual = FIRST_WAIT;
-    for _ in 1..TRIES {
+    for number in 1..=TRIES {
         let error = match model::chat(request) {
-            Ok(response) => return Ok(response),
+            Ok(response) => return Ok(Ok(response)),
             Err(error) => error,
         };
         let wait = match &error {
             Error::RateLimited(wait) => wait.unwrap_or(usual),
+            Error::Failed(reason) if on_failed == OnFailed::HandBack => return Ok(Err(reason.clone())),
             Error::TimedOut(_) | Error::Failed(_) => usual,
             _ => return Err(refused(error)),
         };
-        if wait > LONGEST_WAIT {
+        if wait > LONGEST_WAIT || number == TRIES {
             return Err(refused(error));
         }
         log::warn(format!("the model did not answer ({error}); it is asked again in {} s", wait.as_secs_f32()));
         context::pause(wait);
         usual *= 4;
     }
-    model::chat(request).map_err(refused)
+    Err(Failure::transient("the model was asked and did not answer"))
 }
 
 fn refused(error: Error) -> Failure {
@@ -55,7 +67,8 @@ mod tests {
     fn ask(errors: Vec<Error>) -> (Result<Response, Failure>, Vec<Duration>) {
         let host = Host::new();
         host.answers(errors.into_iter().map(Answer::error).chain([Answer::text("there")]));
-        (chat(&Request::new(Vec::new())), host.waits())
+        let answer = chat(&Request::new(Vec::new()), OnFailed::AskAgain);
+        (answer.map(|answer| answer.unwrap()), host.waits())
     }
 
     #[test]
@@ -64,6 +77,17 @@ mod tests {
         let (answer, waits) = ask(vec![Error::RateLimited(Some(told)), Error::Failed("reset".into())]);
         assert!(answer.is_ok());
         assert_eq!(waits, [told, FIRST_WAIT * 4]);
+    }
+
+    #[test]
+    fn what_a_provider_says_of_a_form_is_handed_back_at_once() {
+        let host = Host::new();
+        host.answers([
+            Answer::error(Error::TimedOut(Duration::from_secs(1))),
+            Answer::error(Error::Failed("no JSON".into())),
+        ]);
+        assert_eq!(chat(&Request::new(Vec::new()), OnFailed::HandBack), Ok(Err("no JSON".into())));
+        assert_eq!(host.waits().len(), 1);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ask, Conversation, patience,
+    Ask, Conversation,
+    patience::{self, OnFailed},
     turn::{CallResult, Turn, shortened},
 };
 use crate::{
@@ -182,9 +183,14 @@ impl Conversation {
         }
         let mut notes = String::new();
         for material in portions {
-            let response = patience::chat(&self.notes_request(&notes, &material))?;
-            self.count(&response);
-            let answer = super::read(response).text;
+            let response = patience::chat(&self.notes_request(&notes, &material), OnFailed::AskAgain)?;
+            let answer = response.map_or_else(
+                |_| String::new(),
+                |response| {
+                    self.count(&response);
+                    super::read(response).text
+                },
+            );
             // A model that has nothing to say must not make the work forget itself.
             let answer = if answer.trim().is_empty() { format!("{notes}\n{material}") } else { answer };
             notes = shortened(answer.trim(), longest_notes);

@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::de::DeserializeOwned;
 
-use super::{Ask, Conversation};
+use super::{Ask, Conversation, patience::OnFailed};
 use crate::{
     Failure,
     decode::decode,
@@ -27,23 +27,31 @@ impl Conversation {
     /// Asks the model for an answer of this form.
     ///
     /// # Errors
-    /// As [`Conversation::ask`]; and a failure of kind `validation` where the answer does not fit after three tries.
+    /// As [`Conversation::ask`]; and a failure of kind `validation` where the answer does not fit after three tries, of kind
+    /// `transient` where the provider said so.
     pub fn ask_for<T: DeserializeOwned + JsonSchema>(&mut self) -> Result<T, Failure> {
         let ask = Ask { format: Format::JsonSchema(schema_of::<T>()), ..Ask::default() };
-        let mut wrong = String::new();
+        let (mut wrong, mut refused) = (String::new(), false);
         for _ in 0..TRIES {
-            let reply = self.ask_with(&ask)?;
-            wrong = match decode("the answer", unfenced(&reply.text)) {
-                Ok(value) => return Ok(value),
-                Err(_) if reply.finish == Finish::Length => "the answer was cut, because it is too long".to_owned(),
-                Err(error) => error,
+            refused = false;
+            wrong = match self.ask_as(&ask, OnFailed::HandBack)? {
+                Ok(reply) => match decode("the answer", unfenced(&reply.text)) {
+                    Ok(value) => return Ok(value),
+                    Err(_) if reply.finish == Finish::Length => "the answer was cut, because it is too long".to_owned(),
+                    Err(error) => error,
+                },
+                // The host looks at the form too, and what it refuses is not in the conversation.
+                Err(reason) => {
+                    refused = true;
+                    reason
+                }
             };
             log::warn(format!("the model's answer is not of the form that was asked for: {wrong}"));
             self.say(format!("{wrong}. Answer again, with one JSON object that fits the schema, and nothing else."));
         }
-        Err(Failure::validation(format!(
-            "the model gave no answer of the form that was asked for, {TRIES} times: {wrong}"
-        )))
+        let told = format!("the model gave no answer of the form that was asked for, {TRIES} times: {wrong}");
+        // The provider may have meant something else than the form, and that may pass.
+        Err(if refused { Failure::transient(told) } else { Failure::validation(told) })
     }
 }
 
@@ -92,6 +100,20 @@ mod tests {
         assert!(asked.contains("`reasons[0].text`") && asked.contains("invalid type: integer `3`"), "{asked}");
         let Format::JsonSchema(schema) = &host.chats()[0].format else { panic!("no schema was sent") };
         assert!(schema.contains("Whether it is good") && !schema.contains("$ref"), "{schema}");
+    }
+
+    #[test]
+    fn an_answer_that_the_host_refuses_is_asked_for_again_with_its_reason() {
+        let host = Host::new();
+        host.answers([
+            Answer::error(crate::Error::Failed("the model's answer is not the JSON that was asked for".into())),
+            Answer::text(r#"{"good":false,"reasons":[]}"#),
+        ]);
+        let mut conversation = Conversation::new("");
+        conversation.say("Is it good?");
+        assert!(!conversation.ask_for::<Verdict>().unwrap().good);
+        let asked = format!("{:?}", host.chats()[1].messages);
+        assert!(asked.contains("is not the JSON") && host.waits().is_empty(), "{asked}");
     }
 
     #[test]
