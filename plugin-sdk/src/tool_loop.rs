@@ -6,7 +6,7 @@
 //!  ask the model ──► calls ──► tools, one after the other ────────┤
 //!            │                                                    └─► the ending tool: Finished
 //!            ├──► text alone, no ending tool: Said
-//!            └──► context full or instance old: Renew
+//!            └──► context full or instance old: notes are taken, Renew
 //! ```
 //!
 //! A model can call nonsense for ever, so everything is bounded: turns, tokens, calls that fail in a row, answers that
@@ -101,13 +101,14 @@ impl ToolLoop {
     /// work (`validation`).
     pub fn run<S>(&mut self, tools: &Tools<S>, shared: &mut S) -> Result<Ended, Failure> {
         loop {
-            if let Some(due) = self.conversation.due() {
-                self.conversation.hand_over(due)?;
+            let ask = Ask { tools: tools.offers(), choice: ToolChoice::Auto, ..Ask::default() };
+            // Notes are taken either way; in a fresh instance no replay does again what lies behind them.
+            if let Some(due) = self.conversation.due().or_else(|| self.conversation.too_full(&ask)) {
+                self.conversation.hand_over_with(due, &ask)?;
                 log::info(format!("going on in a fresh instance after {} turns ({due:?})", self.turns));
                 return Ok(Ended::Renew);
             }
             self.within_bounds()?;
-            let ask = Ask { tools: tools.offers(), choice: ToolChoice::Auto, ..Ask::default() };
             let reply = self.conversation.ask_with(&ask)?;
             self.turns += 1;
             context::progress(self.turns, None, note(&reply));
@@ -485,7 +486,7 @@ mod tests {
         let mut all = ToolLoop::new(conversation, Bounds::default());
         let mut words = Vec::new();
         assert_eq!(all.run(&tools(), &mut words), Ok(Ended::Renew));
-        assert_eq!(words.len(), 7, "at 3 510 of 4 000 tokens");
+        assert_eq!(words.len(), 6, "the next question would have filled four fifths");
         let state = serde_json::to_string(&all).unwrap();
         assert!(state.contains("my notes") && state.contains("note words") && !state.contains("1-long"), "{state}");
     }

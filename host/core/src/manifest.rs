@@ -244,6 +244,8 @@ impl Manifest {
                 let line = match ask.capability {
                     AskKind::FsRead => format!("fs: {{ read: [\"{}\"] }}", ask.pattern),
                     AskKind::FsWrite => format!("fs: {{ write: [\"{}\"] }}", ask.pattern),
+                    // Nobody shall be told to give everything.
+                    AskKind::Exec if ask.pattern == "*" => "exec: [[\"PROGRAM\", \"ARGUMENT\"]]".to_owned(),
                     AskKind::Exec => {
                         let argv: Vec<&str> = ask.pattern.split_whitespace().collect();
                         format!("exec: [{argv:?}]")

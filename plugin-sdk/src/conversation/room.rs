@@ -92,6 +92,11 @@ impl Conversation {
         Renewal::default().due()
     }
 
+    /// Whether the next question would fill more of the window than it may.
+    pub(crate) fn too_full(&self, ask: &Ask<'_>) -> Option<Due> {
+        self.most().filter(|most| self.estimate(ask) > *most).map(|_| Due::ContextFull)
+    }
+
     /// Makes room where the next question would not fit.
     pub(super) fn make_room(&mut self, ask: &Ask<'_>) -> Result<(), Failure> {
         match self.most() {
@@ -106,12 +111,17 @@ impl Conversation {
     /// # Errors
     /// The model cannot be asked, or it is too much even so.
     pub fn hand_over(&mut self, due: Due) -> Result<(), Failure> {
+        self.hand_over_with(due, &Ask::default())
+    }
+
+    /// The same, where the next question will be this.
+    pub(crate) fn hand_over_with(&mut self, due: Due, ask: &Ask<'_>) -> Result<(), Failure> {
         self.close_open_calls();
         let size = |this: &Self| serde_json::to_string(this).map_or(0, |text| text.len());
         if due == Due::ContextFull || size(self) > MAX_STATE {
             // Three bytes a token, and as many again for what JSON adds to texts.
             let fits = self.gauge.corrected(MAX_STATE as u64 / 6);
-            self.compact(&Ask::default(), self.most().map_or(fits, |most| most.min(fits)))?;
+            self.compact(ask, self.most().map_or(fits, |most| most.min(fits)))?;
         }
         match size(self) {
             0..=MAX_STATE => Ok(()),

@@ -123,8 +123,9 @@ impl Bench {
             };
             self.before.insert(path.to_owned(), before);
         }
-        let written =
-            place.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| files::write(&place, content));
+        // The root is there, and nothing makes it.
+        let folder = path.rsplit_once('/').map(|(folder, _)| self.root.join(folder));
+        let written = folder.map_or(Ok(()), std::fs::create_dir_all).and_then(|()| files::write(&place, content));
         written.map_err(|error| match error.kind() {
             ErrorKind::PermissionDenied => ToolError::from(format!("{path} may not be written: it is not granted")),
             kind => ToolError::from(format!("{path} was not written: {kind}")),

@@ -1,0 +1,167 @@
+//! The bundled agents that ask a model, with models that answer from a script.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the helpers of tests end in a panic where what they rely on is not there"
+)]
+
+use longhaul_tests::{PATIENCE, Place};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+/// A coder that reads six parts, one after the other, and then writes down what it read. Its context is too small for all of them.
+const READER: &str = r#"
+window: 4000
+rules:
+  - when: { system: You keep the notes }
+    say: The parts that were read so far are fine.
+    after: 100ms
+  - { when: { last: "part1.txt, lines" }, call: [{ tool: read_file, with: { path: part2.txt } }], after: 100ms }
+  - { when: { last: "part2.txt, lines" }, call: [{ tool: read_file, with: { path: part3.txt } }], after: 100ms }
+  - { when: { last: "part3.txt, lines" }, call: [{ tool: read_file, with: { path: part4.txt } }], after: 100ms }
+  - { when: { last: "part4.txt, lines" }, call: [{ tool: read_file, with: { path: part5.txt } }], after: 100ms }
+  - { when: { last: "part5.txt, lines" }, call: [{ tool: read_file, with: { path: part6.txt } }], after: 100ms }
+  - when: { last: "part6.txt, lines" }
+    call: [{ tool: edit, with: { path: result.txt, old: nothing, new: "six parts" } }]
+  - { when: { last: "result.txt is changed", any: "are fine" }, call: [{ tool: finish, with: { summary: Read all of it } }] }
+  - { when: { first: count the parts, turn: 0 }, call: [{ tool: read_file, with: { path: part1.txt } }] }
+"#;
+
+const READING: &str = "
+version: 1
+name: reading
+agents: { coder: { plugin: coder } }
+models: { default: { script: reader.yaml } }
+permissions: { fs: { read: [\"**\"], write: [result.txt] }, model: [default] }
+tasks:
+  read: { agent: coder, with: { requirement: count the parts } }
+";
+
+fn reading() -> Place {
+    let place = Place::new();
+    place.beside("reader.yaml", READER);
+    for part in 1..=6 {
+        place.file(&format!("part{part}.txt"), format!("part {part} ").repeat(400));
+    }
+    place.file("result.txt", "nothing\n");
+    place
+}
+
+fn lines(place: &Place) -> Vec<Value> {
+    let ended = place.longhaul(["logs", "--json"]);
+    if ended.status.code() == Some(0) { ended.json_lines() } else { Vec::new() }
+}
+
+/// What a task put out.
+fn output(place: &Place, task: &str) -> Value {
+    let ended = |line: &Value| line["kind"] == "attempt-ended" && line["task"] == task;
+    lines(place).into_iter().rfind(ended).unwrap()["result"]["ok"]["completed"].clone()
+}
+
+/// How often a model was asked.
+fn asked(place: &Place) -> usize {
+    let is_asked = |line: &&Value| line["kind"] == "action" && line["capability"] == "model";
+    lines(place).iter().filter(is_asked).count()
+}
+
+#[test]
+fn a_coder_whose_context_is_full_goes_on_in_fresh_instances_and_loses_nothing() {
+    let place = reading();
+    place.run(READING, &[]).code(0);
+    assert_eq!(place.text("result.txt"), "six parts\n");
+    let all = lines(&place);
+    let renewed = |line: &&Value| line["message"].as_str().is_some_and(|text| text.contains("in a fresh instance"));
+    let renewals = all.iter().filter(renewed).count();
+    assert!(renewals >= 2, "{renewals} renewals");
+    let done = output(&place, "read");
+    assert_eq!((done["turns"].as_u64(), &done["files"]), (Some(8), &serde_json::json!(["result.txt"])));
+    assert_eq!(asked(&place), 8 + renewals, "notes are taken once for each renewal");
+}
+
+#[test]
+fn a_coder_that_was_killed_goes_on_without_asking_anything_twice() {
+    let whole = reading();
+    whole.run(READING, &[]).code(0);
+    let (wanted, questions) = (output(&whole, "read"), asked(&whole));
+    for after in [2, 5, 8] {
+        let place = reading();
+        let file = place.workflow(READING);
+        let running = place.start(["run".as_ref(), file.as_os_str()]);
+        let deadline = Instant::now() + PATIENCE;
+        while asked(&place) < after {
+            assert!(Instant::now() < deadline, "{after} questions were not asked in time");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        running.kill();
+        place.longhaul(["resume", "--json"]).code(0);
+        assert_eq!((output(&place, "read"), asked(&place)), (wanted.clone(), questions), "killed after {after}");
+        assert_eq!(place.text("result.txt"), "six parts\n");
+    }
+}
+
+/// An architect whose first plan makes no sense, a documenter, and a reviewer's model that also names what is not there.
+const TEAM: &str = r#"
+rules:
+  - { when: { agent: architect, turn: 0 }, say: There is a README. }
+  - when: { agent: architect, turn: 1 }
+    json: { title: Say more, design: Text., tasks: [{ name: a, requirement: more, needs: [b] }] }
+  - when: { agent: architect, last: "`b`, which is no task" }
+    json: { title: Say more, design: Text., tasks: [{ name: more, requirement: more text, files: [README.md] }] }
+  - when: { agent: writer, turn: 0 }
+    call:
+      - { tool: write_file, with: { path: code.txt, content: mine } }
+      - { tool: edit, with: { path: README.md, old: Little., new: "Little more." } }
+      - { tool: list_files, with: { globs: "**" } }
+  - { when: { agent: writer, last: "field `globs`", any: "is not yours to write" }, call: [{ tool: finish, with: { summary: done } }] }
+  - { when: { agent: reviewer, attempt: 1, turn: 0 }, say: "looks good to me" }
+  - when: { agent: reviewer }
+    json:
+      findings:
+        - { file: README.md, line: 1, severity: error, message: it says too little }
+        - { file: gone.md, line: 1, severity: error, message: it is not there }
+"#;
+
+const WORK: &str = "
+version: 1
+name: team
+objective: say more
+agents:
+  architect: { plugin: architect, config: { design: docs/design } }
+  writer: { plugin: documenter, config: { docs: \"*.md\" } }
+  reviewer: { plugin: reviewer, config: { model_review: { glob: \"*.md\" } } }
+models: { default: { script: team.yaml } }
+permissions: { fs: { read: [\"**\"], write: [\"**\"] }, model: [default] }
+tasks:
+  plan: { agent: architect }
+  write:
+    needs: plan
+    for_each: \"${{ tasks.plan.tasks }}\"
+    agent: writer
+    with: { requirement: \"${{ item.with.requirement }}\", files: \"${{ item.with.files }}\" }
+  review: { needs: write, agent: reviewer }
+done_when: \"${{ tasks.review.counts.warning == 1 && tasks.review.counts.error == 0 }}\"
+";
+
+#[test]
+fn agents_plan_write_and_review_and_a_models_nonsense_goes_back_to_it() {
+    let place = Place::with(&[("README.md", "Little.\n"), ("code.txt", "theirs")]);
+    place.beside("team.yaml", TEAM);
+    place.run(WORK, &[]).code(0);
+    assert_eq!(place.text("README.md"), "Little more.\n");
+    assert_eq!(place.text("code.txt"), "theirs", "a documenter changes documents alone");
+    assert_eq!(place.text("docs/design/say-more.md"), "# Say more\n\nText.\n");
+    assert_eq!(output(&place, "plan")["tasks"][0]["with"]["requirement"], "more text");
+    assert_eq!(output(&place, "review")["findings"][0]["message"], "it says too little");
+}
+
+#[test]
+fn a_model_that_never_does_the_work_is_an_incident_with_its_words() {
+    let place = reading();
+    place.beside("reader.yaml", "rules: [{ say: \"I would rather not.\" }]");
+    let workflow = READING.replace("tasks:", "recovery: []\ntasks:");
+    place.run(&workflow, &[]).code(1);
+    let lines = lines(&place);
+    let incident = lines.iter().find(|line| line["kind"] == "incident-raised").unwrap().to_string();
+    assert!(incident.contains("validation") && incident.contains("I would rather not."), "{incident}");
+    assert_eq!(asked(&place), 4);
+}
