@@ -5,13 +5,12 @@
     reason = "the helpers of tests end in a panic where what they rely on is not there"
 )]
 
-use longhaul_tests::{PATIENCE, Place};
+use longhaul_tests::Place;
 use serde_json::Value;
-use std::time::{Duration, Instant};
 
 /// A coder that reads six parts, one after the other, and then writes down what it read. Its context is too small for all of them.
 const READER: &str = r#"
-window: 4000
+window: 3200
 rules:
   - when: { system: You keep the notes }
     say: The parts that were read so far are fine.
@@ -72,10 +71,14 @@ fn a_coder_whose_context_is_full_goes_on_in_fresh_instances_and_loses_nothing() 
     let all = lines(&place);
     let renewed = |line: &&Value| line["message"].as_str().is_some_and(|text| text.contains("in a fresh instance"));
     let renewals = all.iter().filter(renewed).count();
-    assert!(renewals >= 2, "{renewals} renewals");
+    assert!(renewals >= 1, "{renewals} renewals");
     let done = output(&place, "read");
     assert_eq!((done["turns"].as_u64(), &done["files"]), (Some(8), &serde_json::json!(["result.txt"])));
-    assert_eq!(asked(&place), 8 + renewals, "notes are taken once for each renewal");
+    let is_notes =
+        |line: &&Value| line["exchange"]["asked"].as_str().is_some_and(|text| text.contains("You keep the notes"));
+    let notes = all.iter().filter(is_notes).count();
+    assert!(notes >= renewals, "{notes} times notes were taken");
+    assert_eq!(asked(&place), 8 + notes);
 }
 
 #[test]
@@ -83,18 +86,14 @@ fn a_coder_that_was_killed_goes_on_without_asking_anything_twice() {
     let whole = reading();
     whole.run(READING, &[]).code(0);
     let (wanted, questions) = (output(&whole, "read"), asked(&whole));
-    for after in [2, 5, 8] {
+    for moment in ["turn 2: ", "in a fresh instance", "turn 7: "] {
         let place = reading();
         let file = place.workflow(READING);
-        let running = place.start(["run".as_ref(), file.as_os_str()]);
-        let deadline = Instant::now() + PATIENCE;
-        while asked(&place) < after {
-            assert!(Instant::now() < deadline, "{after} questions were not asked in time");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let mut running = place.start(["run".as_ref(), file.as_os_str()]);
+        running.until(moment);
         running.kill();
         place.longhaul(["resume", "--json"]).code(0);
-        assert_eq!((output(&place, "read"), asked(&place)), (wanted.clone(), questions), "killed after {after}");
+        assert_eq!((output(&place, "read"), asked(&place)), (wanted.clone(), questions), "killed at `{moment}`");
         assert_eq!(place.text("result.txt"), "six parts\n");
     }
 }

@@ -123,8 +123,8 @@ impl Bench {
             };
             self.before.insert(path.to_owned(), before);
         }
-        // The root is there, and nothing makes it.
-        let folder = path.rsplit_once('/').map(|(folder, _)| self.root.join(folder));
+        // A folder that is there may be one that the grant does not let anybody make.
+        let folder = place.parent().filter(|folder| !folder.is_dir());
         let written = folder.map_or(Ok(()), std::fs::create_dir_all).and_then(|()| files::write(&place, content));
         written.map_err(|error| match error.kind() {
             ErrorKind::PermissionDenied => ToolError::from(format!("{path} may not be written: it is not granted")),
