@@ -74,8 +74,7 @@ fn a_coder_whose_context_is_full_goes_on_in_fresh_instances_and_loses_nothing() 
     assert!(renewals >= 1, "{renewals} renewals");
     let done = output(&place, "read");
     assert_eq!((done["turns"].as_u64(), &done["files"]), (Some(8), &serde_json::json!(["result.txt"])));
-    let is_notes =
-        |line: &&Value| line["exchange"]["asked"].as_str().is_some_and(|text| text.contains("You keep the notes"));
+    let is_notes = |line: &&Value| line["exchange"]["asked"].as_str().is_some_and(|text| text.contains("MATERIAL:"));
     let notes = all.iter().filter(is_notes).count();
     assert!(notes >= renewals, "{notes} times notes were taken");
     assert_eq!(asked(&place), 8 + notes);
