@@ -119,7 +119,7 @@ impl PastIncident {
     /// # Errors
     /// Why it could not, as the engine would have recorded it.
     pub fn check(&self, workflow: &Workflow, decision: &Decision) -> Result<(), String> {
-        self.case(workflow).verdict(decision, &workflow.agents).map(drop)
+        self.case(workflow).verdict(decision, &workflow.agents, &workflow.checks).map(drop)
     }
 
     /// The task of the workflow that it happened to.

@@ -260,6 +260,7 @@ impl Engine {
             grants: Grants::default(),
             agents,
             strategies,
+            checks: workflow.checks.clone(),
             seed: start.seed,
             ports,
             head: Head::new(start.version),
@@ -308,6 +309,7 @@ async fn bring_back(
     let halt = |halt: Halt| halt.of_run(run.clone());
     let graph = Graph::new(workflow)?;
     let facts = run_facts(&run, workflow, history.started);
+    shared.ledger.kept.restore(&history);
     let (known, gone) = (std::mem::take(&mut history.tasks), std::mem::take(&mut history.gone));
     let book = Book::restoring(workflow, graph, &shared, known, gone).map_err(halt)?;
     let outputs = Outputs::new(workflow, std::mem::take(&mut history.inputs), facts, shared.room.clone());

@@ -13,6 +13,7 @@ use longhaul_core::digest::Digest;
 use longhaul_core::grant::Permissions;
 use longhaul_core::id::{Name, RunId, TaskId};
 use longhaul_core::reach::Live;
+use longhaul_core::workflow::model::CheckSpec;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) grants: Grants,
     pub(crate) agents: BTreeMap<Name, Configured>,
     pub(crate) strategies: BTreeMap<Name, Configured>,
+    /// Commands that can judge the work of attempts.
+    pub(crate) checks: BTreeMap<Name, CheckSpec>,
     /// What the run's randomness derives from.
     pub(crate) seed: u64,
     pub(crate) ports: Ports,

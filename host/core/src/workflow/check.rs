@@ -13,7 +13,7 @@ use super::raw::{
     RawBudget, RawCheckpoints, RawConcurrency, RawInput, RawPolicy, RawStrategy, RawWorkflow, RawWorkspace,
 };
 use super::source::{FieldPath, Source, Tree};
-use super::{hooks, mentions, near, tasks};
+use super::{checks, hooks, mentions, near, tasks};
 use crate::grant::Permissions;
 use crate::id::Name;
 use crate::path::StagePath;
@@ -212,6 +212,7 @@ impl Checker<'_> {
         }
         .check(self, raw.tasks, &mut strategies);
         let hooks = hooks::check(self, raw.hooks, &permissions);
+        let checks = checks::check(self, raw.checks, &agents, &permissions);
         let done_when = raw.done_when.and_then(|text| self.expression(at!["done_when"], &text));
         if let Some(expression) = &done_when {
             mentions::check_done_when(self, expression, &tasks, &inputs);
@@ -230,6 +231,7 @@ impl Checker<'_> {
             strategies,
             tasks,
             hooks,
+            checks,
             permissions,
             done_when,
         })

@@ -8,6 +8,7 @@
 
 mod cel;
 mod check;
+mod checks;
 mod convert;
 pub mod error;
 pub mod expr;

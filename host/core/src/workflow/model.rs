@@ -54,6 +54,8 @@ pub struct Workflow {
     pub tasks: IndexMap<Name, TaskSpec>,
     /// What is called when something happens, by name.
     pub hooks: BTreeMap<Name, HookSpec>,
+    /// Commands that say whether work is right, by name. No agent has the name of one.
+    pub checks: BTreeMap<Name, CheckSpec>,
     /// What hooks may do: the workflow's permissions, without those of its tasks.
     pub permissions: Permissions,
     /// What has to hold at the end for the objective to count as met.
@@ -212,6 +214,21 @@ pub struct StrategySpec {
     pub plugin: PluginRef,
     /// Its configuration, a JSON object; may hold expressions over `inputs`.
     pub config: Template,
+}
+
+/// A command that accepts work by ending with 0. What it changes is thrown away.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckSpec {
+    /// The program and its arguments.
+    pub run: Vec<String>,
+    /// The folder that it starts in.
+    pub cwd: StagePath,
+    /// Environment variables.
+    pub env: BTreeMap<String, String>,
+    /// Its wall time.
+    pub timeout: Duration,
+    /// What it may do: what the workflow gives, without writing.
+    pub permissions: Permissions,
 }
 
 /// A task.

@@ -4,9 +4,11 @@
 //! cannot disagree. The documentation of a field is what an editor shows for it; what a value means is decided in
 //! [`check`](super::check).
 
+mod checks;
 mod hooks;
 mod parts;
 
+pub(super) use checks::RawCheck;
 pub(super) use hooks::RawHook;
 use indexmap::IndexMap;
 pub(super) use parts::{Names, Quantity, RawLimits, RawPermissions};
@@ -53,6 +55,9 @@ pub(super) struct RawWorkflow {
     pub permissions: Option<RawPermissions>,
     /// The strategies to ask when a task fails, in turn. Usually retry-jitter, rollback-validate, escalate.
     pub recovery: Option<Vec<String>>,
+    /// Commands that say whether work is right, by name: a rollback can be validated by one.
+    #[serde(default)]
+    pub checks: IndexMap<String, RawCheck>,
     /// What is called when something happens, by name: a command or a web address.
     #[serde(default)]
     pub hooks: IndexMap<String, RawHook>,

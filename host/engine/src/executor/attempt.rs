@@ -1,5 +1,6 @@
 //! One try at a task: an instance, its renewals, its acceptance, its commit.
 
+use super::check::Check;
 use super::commit::commit;
 use super::desk::Desk;
 use super::instance::{Access, Instance, Left};
@@ -15,6 +16,7 @@ use longhaul_core::entry::{Entry, Position};
 use longhaul_core::id::{AttemptId, Name};
 use longhaul_core::incident::{IncidentClass, Problem};
 use longhaul_core::reach::Reach;
+use longhaul_core::workflow::model::CheckSpec;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -220,7 +222,7 @@ impl Try<'_> {
         })
     }
 
-    /// Lets `validator` look at what the instance made. It is an attempt of its own, so that its actions are told apart.
+    /// Lets `validator`, an agent or a check, look at what the instance made. It is an attempt of its own, so that its actions are told apart.
     async fn validate(
         &mut self,
         validator: &Name,
@@ -236,6 +238,13 @@ impl Try<'_> {
             });
             Verdict::Refused(Problem::new(IncidentClass::Validation, message).with_evidence(evidence))
         };
+        if let Some(spec) = self.shared.checks.get(validator) {
+            return match self.check(validator, spec, (stage, judged, base)).await? {
+                None => Ok(Verdict::Left(Ending::Interrupted)),
+                Some(Ok(_)) => Ok(Verdict::Accepted),
+                Some(Err(problem)) => Ok(refused(problem)),
+            };
+        }
         let (transcript, attempt) = (self.transcript.clone(), self.next_attempt());
         let before = self.before(&attempt)?;
         let instance = Instance {
@@ -281,6 +290,30 @@ impl Try<'_> {
             }
             Err(problem) => refused(problem),
         })
+    }
+
+    /// Runs a check of the workflow on what the instance made; none where the run stops meanwhile.
+    async fn check(
+        &mut self,
+        name: &Name,
+        spec: &CheckSpec,
+        (stage, judges, base): (&Arc<dyn OpenStage>, u32, Digest),
+    ) -> Result<Option<Result<Outcome, Problem>>, Fault> {
+        let (transcript, attempt) = (self.transcript.clone(), self.next_attempt());
+        let before = self.before(&attempt)?;
+        let limits = self.limits(before);
+        let ground = stage.ground();
+        let check =
+            Check { shared: self.shared, transcript: &transcript, attempt, name, spec, ground, limits, base, judges };
+        let (shared, stop) = (self.shared, self.stop.clone());
+        let Some(checked) = shared.stop.unless(stop.unless(check.run())).await.flatten() else {
+            transcript.close();
+            return Ok(None);
+        };
+        let (noted, result, usage) = checked?;
+        self.count(noted);
+        self.add(usage);
+        Ok(Some(result))
     }
 
     fn next_attempt(&mut self) -> AttemptId {

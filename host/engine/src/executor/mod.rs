@@ -9,6 +9,7 @@
 //! An executor knows nothing of other tasks, and decides nothing: how an attempt ended is for others to judge.
 
 mod attempt;
+mod check;
 mod commit;
 mod desk;
 mod grants;

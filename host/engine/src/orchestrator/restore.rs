@@ -25,7 +25,6 @@ use std::time::Duration;
 impl Dispatcher {
     /// Brings everything to where the record says the run was, and lets it go on.
     pub(crate) fn restore(&mut self, history: &History) -> Result<(), Halt> {
-        self.shared.ledger.kept.restore(history);
         let mut not_wanted = Vec::new();
         for step in &history.steps {
             match step {
@@ -205,7 +204,7 @@ impl Dispatcher {
             return self.repair(task, Some(incident), remedy);
         }
         let case = self.case(task, incident, Vec::new())?;
-        let verdict = match case.verdict(&decision, &self.shared.agents) {
+        let verdict = match case.verdict(&decision, &self.shared.agents, &self.shared.checks) {
             Ok(verdict) => self.less(verdict, at),
             // It could be carried out when it was made; the strategies behind it may know better now.
             Err(_) => return self.recover(task, case.incident, known.asked),

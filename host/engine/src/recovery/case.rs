@@ -4,7 +4,7 @@ use longhaul_core::digest::Digest;
 use longhaul_core::id::{Name, RunId, TaskId};
 use longhaul_core::incident::{Decision, Incident, Past, Situation};
 use longhaul_core::units::show_duration;
-use longhaul_core::workflow::model::TaskSpec;
+use longhaul_core::workflow::model::{CheckSpec, TaskSpec};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -153,7 +153,16 @@ impl Case {
     }
 
     /// What `decision` means, where it can be carried out. The error says why it cannot.
-    pub(crate) fn verdict<T>(&self, decision: &Decision, agents: &BTreeMap<Name, T>) -> Result<Verdict, String> {
+    pub(crate) fn verdict<T>(
+        &self,
+        decision: &Decision,
+        agents: &BTreeMap<Name, T>,
+        checks: &BTreeMap<Name, CheckSpec>,
+    ) -> Result<Verdict, String> {
+        let judge = |name: &Name| match agents.contains_key(name) || checks.contains_key(name) {
+            true => Ok(name.clone()),
+            false => Err(format!("the workflow has no agent and no check `{name}`")),
+        };
         let known = |name: &Name| match agents.contains_key(name) {
             true => Ok(name.clone()),
             false => Err(format!("the workflow has no agent `{name}`")),
@@ -182,11 +191,11 @@ impl Case {
                 if self.went_back >= MAX_WAYS_BACK {
                     return Err(format!("the run went back {MAX_WAYS_BACK} times, and no run goes back more often"));
                 }
-                let validator = validate.as_ref().map(known).transpose()?;
+                let validator = validate.as_ref().map(judge).transpose()?;
                 Ok(Verdict::GoBack(GoBack { number: *number, version: *version, validator }))
             }
             Decision::Rollback { validate, .. } => {
-                let validator = validate.as_ref().map(known).transpose()?;
+                let validator = validate.as_ref().map(judge).transpose()?;
                 Ok(Verdict::Again(Again { validator, ..Again::default() }))
             }
             Decision::Reassign { agent } => {

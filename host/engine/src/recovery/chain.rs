@@ -23,7 +23,7 @@ pub(crate) async fn recover(shared: &Shared, case: &Case) -> Result<(Verdict, Op
         let (decision, verdict) = match answer {
             Ok(None) => (None, Ok(None)),
             Ok(Some(decision)) => {
-                let verdict = case.verdict(&decision, &shared.agents).map(Some);
+                let verdict = case.verdict(&decision, &shared.agents, &shared.checks).map(Some);
                 (Some(decision), verdict)
             }
             Err(error) => (None, Err(error)),

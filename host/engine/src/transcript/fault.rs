@@ -49,6 +49,17 @@ impl From<AttemptFault> for Problem {
     }
 }
 
+impl Fault {
+    /// The fault of an attempt that was told so, while the record as such is well.
+    pub(crate) fn of(error: RecordError) -> Self {
+        Fault::Attempt(Box::new(match error {
+            RecordError::Diverged(divergence) => AttemptFault::Diverged(divergence),
+            RecordError::Unknown(unknown) => AttemptFault::Unknown(*unknown),
+            RecordError::Lost(reason) => AttemptFault::Refused(reason),
+        }))
+    }
+}
+
 /// A fault as the sandbox is told of it.
 pub(crate) fn told(fault: Fault) -> RecordError {
     match fault {

@@ -1,9 +1,11 @@
 //! A workspace in memory: versions, stages, commits by first wins, a user's folder.
 
+use crate::commands::FakeGround;
 use longhaul_core::attempt::Limits;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Change, ChangeKind};
 use longhaul_core::grant::{FsAccess, Grant};
+use longhaul_core::ground::Ground;
 use longhaul_core::id::AttemptId;
 use longhaul_core::path::StagePath;
 use longhaul_core::stage::{Create, DirEntry, FsError, Node, NodeKind, OpenMode, Stage, StageFile};
@@ -25,6 +27,8 @@ pub(crate) struct Files {
     pub(crate) staged: Mutex<Vec<Digest>>,
     /// Versions that commits made, in order.
     pub(crate) committed: Mutex<Vec<Digest>>,
+    /// What is laid out for commands.
+    pub(crate) grounds: Mutex<BTreeMap<String, Tree>>,
 }
 
 impl Files {
@@ -129,6 +133,10 @@ impl OpenStage for Opened {
         self.stage.clone()
     }
 
+    fn ground(&self) -> Arc<dyn Ground> {
+        Arc::new(FakeGround { files: self.files.clone(), stage: self.stage.clone() })
+    }
+
     fn seal(&self) -> BoxFuture<'static, Result<(), CommitFailed>> {
         *self.base.lock().unwrap() = self.stage.0.lock().unwrap().clone();
         Box::pin(async { Ok(()) })
@@ -178,7 +186,7 @@ fn differing(a: &Tree, b: &Tree) -> BTreeSet<String> {
 }
 
 /// A stage of flat files: what the agents of these tests need.
-struct MemoryStage(Arc<Mutex<Tree>>);
+pub(crate) struct MemoryStage(pub(crate) Arc<Mutex<Tree>>);
 
 impl Stage for MemoryStage {
     fn node(&self, path: &StagePath) -> Result<Node, FsError> {

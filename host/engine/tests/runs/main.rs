@@ -6,7 +6,9 @@
 mod backtest;
 mod budgets;
 mod checkpoints;
+mod checks;
 mod children;
+mod commands;
 mod deadlines;
 mod effects;
 mod fairness;

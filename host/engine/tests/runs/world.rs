@@ -1,5 +1,6 @@
 //! The other ports in memory, and a builder of runs on them.
 
+use crate::commands::FakeCommands;
 use crate::files::{FakeWorkspace, Files, Tree};
 use crate::memories::FakeMemories;
 use longhaul_core::action::{Action, ActionResult};
@@ -13,6 +14,7 @@ use longhaul_core::hook::{Hooks, NoHooks};
 use longhaul_core::id::{Name, RunId, TaskId};
 use longhaul_core::incident::{Decision, IncidentClass, Problem, Situation};
 use longhaul_core::path::StagePath;
+use longhaul_core::reach::Services;
 use longhaul_core::spend::{Meter, Spent};
 use longhaul_core::stage::{Create, OpenMode};
 use longhaul_core::state::TaskState;
@@ -46,6 +48,7 @@ pub(crate) struct World {
     base: Digest,
     /// The places for attempts that it shares with other worlds.
     pub(crate) places: Option<Places>,
+    services: Services,
     /// Who is called by hooks.
     pub(crate) hooks: Arc<dyn Hooks>,
     /// When the world's clock began: with its first run.
@@ -69,11 +72,24 @@ impl World {
             plugins: FakePlugins::default(),
             base,
             places: None,
+            services: Services::default(),
             hooks: Arc::new(NoHooks),
             epoch: OnceLock::new(),
             set_back: Mutex::default(),
         };
         DEFAULT_RECOVERY.into_iter().fold(world, |world, strategy| world.strategy(strategy, |_| Ok(None)))
+    }
+
+    /// Commands are run by these.
+    pub(crate) fn with_commands(mut self, commands: &FakeCommands) -> Self {
+        self.services.commands = Some(Arc::new(commands.clone()));
+        self
+    }
+
+    /// No command is run.
+    pub(crate) fn without_commands(mut self) -> Self {
+        self.services.commands = None;
+        self
     }
 
     /// An agent whose output is what `work` gives; an output with `continue` means to continue as new with it.
@@ -154,6 +170,7 @@ impl World {
             base: self.base,
             epoch,
             places: self.places.clone(),
+            services: self.services.clone(),
             hooks: self.hooks.clone(),
             set_back: Mutex::default(),
         }
@@ -195,7 +212,7 @@ impl World {
 
     fn ports(&self) -> Ports {
         Ports {
-            services: longhaul_core::reach::Services::default(),
+            services: self.services.clone(),
             hooks: self.hooks.clone(),
             plugins: Arc::new(self.plugins.clone()),
             workspace: Arc::new(FakeWorkspace(self.files.clone())),
@@ -585,7 +602,7 @@ impl Journal for FakeJournal {
 
 pub(crate) fn workflow(head: &str, tasks: &str) -> Workflow {
     let text = format!(
-        "version: 1\nname: test\npermissions: {{ fs: {{ read: [\"**\"], write: [\"**\"] }}, exec: [[any]] }}\n{head}\ntasks:\n{tasks}\n"
+        "version: 1\nname: test\npermissions: {{ fs: {{ read: [\"**\"], write: [\"**\"] }}, exec: [[any], [make], [test]] }}\n{head}\ntasks:\n{tasks}\n"
     );
     let mut workflow = parse("test.workflow.yaml", &text).unwrap_or_else(|errors| panic!("{errors}"));
     // Most tests are about what is done, and many of their tasks do the same.

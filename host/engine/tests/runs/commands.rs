@@ -1,0 +1,107 @@
+//! Commands in memory: a ground is a copy of the stage's files, and a command a function that changes it.
+
+use crate::files::{Files, MemoryStage, Tree};
+use longhaul_core::commands::{Command, Commands, ExitStatus, Finished, Follow, Site, Written};
+use longhaul_core::digest::Digest;
+use longhaul_core::grant::{FsAccess, Grant};
+use longhaul_core::ground::{Ground, GroundError, Laid, Taken};
+use longhaul_core::path::StagePath;
+use longhaul_core::reach::{BoxFuture, ServiceError};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// What a command does to the files: gives its exit code.
+type Work = Arc<dyn Fn(&[String], &mut Tree) -> i32 + Send + Sync>;
+
+/// Runs functions as commands. It outlives every process, and remembers what was run.
+#[derive(Clone)]
+pub(crate) struct FakeCommands {
+    files: Arc<Files>,
+    work: Work,
+    pub(crate) ran: Arc<Mutex<Vec<String>>>,
+}
+
+impl FakeCommands {
+    pub(crate) fn new(files: &Arc<Files>, work: impl Fn(&[String], &mut Tree) -> i32 + Send + Sync + 'static) -> Self {
+        Self { files: files.clone(), work: Arc::new(work), ran: Arc::default() }
+    }
+}
+
+impl Commands for FakeCommands {
+    fn run<'a>(&'a self, command: Command, _: Arc<dyn Follow>) -> BoxFuture<'a, Result<Finished, ServiceError>> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            self.ran.lock().unwrap().push(command.argv.join(" "));
+            let place = command.site.ground.display().to_string();
+            let mut grounds = self.files.grounds.lock().unwrap();
+            let code = (self.work)(&command.argv, grounds.get_mut(&place).unwrap());
+            let written = |text: String| Written {
+                size: text.len() as u64,
+                digest: Digest::of(text.as_bytes()),
+                head: text.into_bytes(),
+                tail: Vec::new(),
+            };
+            Ok(Finished {
+                status: ExitStatus::Code(code),
+                stdout: written(format!("{} ran", command.argv.join(" "))),
+                stderr: written(String::new()),
+                duration: Duration::from_millis(5),
+                isolation: Vec::new(),
+            })
+        })
+    }
+}
+
+/// The ground of one stage.
+pub(crate) struct FakeGround {
+    pub(crate) files: Arc<Files>,
+    pub(crate) stage: Arc<MemoryStage>,
+}
+
+impl FakeGround {
+    fn place(&self) -> String {
+        format!("{:p}", Arc::as_ptr(&self.stage))
+    }
+}
+
+impl Ground for FakeGround {
+    fn lay<'a>(&'a self, grant: &'a Grant) -> BoxFuture<'a, Result<Laid, GroundError>> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            let mut tree = self.stage.0.lock().unwrap().clone();
+            tree.retain(|path, _| grant.check_fs(&StagePath::new(path).unwrap(), FsAccess::Read).is_ok());
+            self.files.grounds.lock().unwrap().insert(self.place(), tree);
+            let site = Site { ground: self.place().into(), ..Site::default() };
+            Ok(Laid { site, guard: Box::new(()) })
+        })
+    }
+
+    fn take<'a>(&'a self, grant: &'a Grant) -> BoxFuture<'a, Result<Taken, GroundError>> {
+        Box::pin(async move {
+            let ground = self.files.grounds.lock().unwrap().remove(&self.place()).unwrap();
+            let mut stage = self.stage.0.lock().unwrap();
+            let mut changed = 0;
+            for (path, text) in ground {
+                let may = grant.check_fs(&StagePath::new(&path).unwrap(), FsAccess::Write).is_ok();
+                if may && stage.get(&path) != Some(&text) {
+                    stage.insert(path, text);
+                    changed += 1;
+                }
+            }
+            // What the stage is now stands for what changed in it.
+            let mut kept = stage.clone();
+            kept.insert("(kept)".to_owned(), self.place());
+            Ok(Taken { tree: Some(self.files.add(&kept)), changed, ..Taken::default() })
+        })
+    }
+
+    fn put(&self, tree: Digest) -> BoxFuture<'_, Result<(), GroundError>> {
+        Box::pin(async move {
+            assert!(self.files.has(tree), "what a replay needs was collected");
+            let mut kept = self.files.version(tree);
+            kept.remove("(kept)");
+            *self.stage.0.lock().unwrap() = kept;
+            Ok(())
+        })
+    }
+}
