@@ -189,3 +189,31 @@ fn is_running(mark: &str) -> bool {
     let mut lines = processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
     lines.any(|line| String::from_utf8_lossy(&line).contains(mark))
 }
+
+#[test]
+fn a_rollback_is_validated_by_a_check_of_the_workflow() {
+    let place = Place::with(&[("a", "a")]);
+    // The first try fails; the second leaves what the check refuses, the third what it accepts: the cache remembers which it is.
+    let script = "echo x >> target/tries; tries=$(wc -l < target/tries); echo $tries > a; test $tries != 1";
+    let workflow = format!(
+        r#"
+version: 1
+name: checked
+workspace: {{ caches: [target] }}
+agents:
+  runner: {{ plugin: runner, config: {{ commands: [ [sh, -c, {script:?}] ] }} }}
+checks: {{ three: {{ run: [sh, -c, "echo found $(cat a); rm a; test $(cat target/tries | wc -l) = 3"], timeout: 1m }} }}
+strategies: {{ again: {{ plugin: rollback-validate, config: {{ rollbacks: 5, validate: three }} }} }}
+permissions: {{ fs: {{ read: ["**"], write: ["**"] }}, exec: [["sh"]] }}
+recovery: [again, escalate]
+tasks:
+  work: {{ agent: runner }}
+"#
+    );
+    place.run(&workflow, &[]).code(0);
+    assert_eq!(place.text("a"), "3\n", "what the check removed is there");
+    place.longhaul(["logs", "last"]).code(0).shows(&["`three` does not accept the work", "ended with exit code 1"]);
+    let lines = place.longhaul(["logs", "last", "--json"]).code(0).json_lines();
+    let incident = lines.iter().rfind(|line| line["kind"] == "incident-raised").unwrap();
+    assert_eq!(incident["incident"]["problem"]["evidence"]["evidence"]["stdout"], "found 2\n");
+}

@@ -98,6 +98,23 @@ fn hooks_that_cannot_be_called() {
 }
 
 #[test]
+fn checks_that_cannot_be_run() {
+    for (check, field, message, hint) in [
+        ("{ tell: { run: [] } }", "checks.tell.run", "the command is empty", "`[cargo, test]`"),
+        ("{ tell: { run: [rm, -rf] } }", "checks.tell.run", "do not cover the command", r#"`exec: [["rm", "-rf"]]`"#),
+        ("{ tell: { run: [cargo, test], cwd: ../x } }", "checks.tell.cwd", "not a path within a stage", "relative to"),
+        ("{ tell: { run: [cargo, test], timeout: 1ms } }", "checks.tell.timeout", "at least a second", "`1s`"),
+        ("{ tell: { run: [cargo, test], env: { a=b: c } } }", "checks.tell.env.a=b", "no environment variable", "RUST"),
+        ("{ planner: { run: [cargo, test] } }", "checks.planner", "an agent has this name", "another name"),
+    ] {
+        let text = changed("permissions: {", "permissions: { exec: [[cargo, test]], ");
+        let error = errors(&text.replacen("tasks:", &format!("checks: {check}\ntasks:"), 1)).remove(0);
+        assert_eq!(error.field, field, "{error}");
+        assert!(error.message.contains(message) && error.hint.contains(hint), "{check}: {error}");
+    }
+}
+
+#[test]
 fn a_cycle() {
     expect(
         "plan:   { agent: planner",
