@@ -1,23 +1,22 @@
 //! One try at a task: an instance, its renewals, its acceptance, its commit.
 
-use super::check::Check;
+mod judge;
+
 use super::commit::commit;
 use super::desk::Desk;
 use super::instance::{Access, Instance, Left};
 use super::middle::Middle;
 use super::work::{Ended, Ending, Work, judged};
-use crate::deadlines::missed;
-use crate::ports::{JournalError, OpenStage};
+use crate::ports::JournalError;
 use crate::shared::{Shared, Stop};
 use crate::transcript::{Fault, Noted, Script, Transcript};
-use longhaul_core::attempt::{Limits, NeverCommits, Outcome, Usage};
+use judge::Verdict;
+use longhaul_core::attempt::{Limits, Outcome, Usage};
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Entry, Position};
-use longhaul_core::id::{AttemptId, Name};
+use longhaul_core::id::AttemptId;
 use longhaul_core::incident::{IncidentClass, Problem};
 use longhaul_core::reach::Reach;
-use longhaul_core::workflow::model::CheckSpec;
-use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// How often one try may go on in a fresh instance. At one renewal every two hours that is longer than any run; an agent
@@ -222,100 +221,6 @@ impl Try<'_> {
         })
     }
 
-    /// Lets `validator`, an agent or a check, look at what the instance made. It is an attempt of its own, so that its actions are told apart.
-    async fn validate(
-        &mut self,
-        validator: &Name,
-        output: &Value,
-        stage: &Arc<dyn OpenStage>,
-        judged: u32,
-        base: Digest,
-    ) -> Result<Verdict, Fault> {
-        let refused = |problem: Problem| {
-            let message = format!("`{validator}` does not accept the work: {}", problem.message);
-            let evidence = json!({
-                "validator": validator.as_str(), "class": problem.class.as_str(), "evidence": problem.evidence,
-            });
-            Verdict::Refused(Problem::new(IncidentClass::Validation, message).with_evidence(evidence))
-        };
-        if let Some(spec) = self.shared.checks.get(validator) {
-            return match self.check(validator, spec, (stage, judged, base)).await? {
-                None => Ok(Verdict::Left(Ending::Interrupted)),
-                Some(Ok(_)) => Ok(Verdict::Accepted),
-                Some(Err(problem)) => Ok(refused(problem)),
-            };
-        }
-        let (transcript, attempt) = (self.transcript.clone(), self.next_attempt());
-        let before = self.before(&attempt)?;
-        let instance = Instance {
-            shared: self.shared,
-            transcript: &transcript,
-            attempt,
-            agent: validator,
-            permissions: &self.work.permissions.clone(),
-            access: Access::ReadOnly,
-            limits: self.limits(before),
-            work: None,
-            deadline: self.work.deadline,
-            input: json!({ "task": self.work.task.as_str(), "output": output }),
-            state: None,
-            base,
-            judges: Some(judged),
-            stop: &self.stop.clone(),
-        };
-        let started = match instance.start()? {
-            Ok(started) => started,
-            Err(problem) => return Ok(refused(problem)),
-        };
-        self.count(started.noted());
-        let reach = Reach {
-            ground: stage.ground(),
-            live: self.shared.live(&self.work.task),
-            ..Reach::alone(self.shared.ports.services.clone())
-        };
-        let (result, usage) = match started.run(stage.files(), Arc::new(NeverCommits), reach).await? {
-            Left::Ended(result, usage) => (result, usage),
-            left => return Ok(Verdict::Left(left.into())),
-        };
-        self.add(usage);
-        Ok(match result {
-            Ok(Outcome::Completed(_)) => Verdict::Accepted,
-            Ok(Outcome::ContinueAsNew(_)) => {
-                let message = "it wants to continue as new, and a validator has to decide at once";
-                refused(Problem::new(IncidentClass::Fatal, message))
-            }
-            // That is nothing that the validator says of the work.
-            Err(problem) if self.work.deadline.is_some_and(|span| problem.message == missed(span).message) => {
-                Verdict::Refused(problem)
-            }
-            Err(problem) => refused(problem),
-        })
-    }
-
-    /// Runs a check of the workflow on what the instance made; none where the run stops meanwhile.
-    async fn check(
-        &mut self,
-        name: &Name,
-        spec: &CheckSpec,
-        (stage, judges, base): (&Arc<dyn OpenStage>, u32, Digest),
-    ) -> Result<Option<Result<Outcome, Problem>>, Fault> {
-        let (transcript, attempt) = (self.transcript.clone(), self.next_attempt());
-        let before = self.before(&attempt)?;
-        let limits = self.limits(before);
-        let ground = stage.ground();
-        let check =
-            Check { shared: self.shared, transcript: &transcript, attempt, name, spec, ground, limits, base, judges };
-        let (shared, stop) = (self.shared, self.stop.clone());
-        let Some(checked) = shared.stop.unless(stop.unless(check.run())).await.flatten() else {
-            transcript.close();
-            return Ok(None);
-        };
-        let (noted, result, usage) = checked?;
-        self.count(noted);
-        self.add(usage);
-        Ok(Some(result))
-    }
-
     fn next_attempt(&mut self) -> AttemptId {
         let number = self.used.next;
         self.used.next = number.saturating_add(1);
@@ -403,14 +308,6 @@ struct Before {
 enum Step {
     Renewed,
     Ended(Ending),
-}
-
-/// What a validator says.
-enum Verdict {
-    Accepted,
-    Refused(Problem),
-    /// It did not come to say anything.
-    Left(Ending),
 }
 
 impl From<Left> for Ending {
