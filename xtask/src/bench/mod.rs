@@ -24,10 +24,11 @@ pub(crate) use row::{Row, json, table};
 type Measurement = fn(&Ground) -> Result<Vec<Row>, BenchError>;
 
 /// All measurements with what they are about. A further one is one line here.
-const MEASUREMENTS: [(&str, Measurement); 10] = [
+const MEASUREMENTS: [(&str, Measurement); 11] = [
     ("the sandbox: instances, computing, file operations", programs::sandbox),
     ("the journal: what an entry costs", programs::store),
     ("memory: what is kept, and found again", programs::memory),
+    ("commands: what their sandbox adds to a bare start", programs::commands),
     ("durable effects, and how often they flush the disk", effects::measure),
     ("a trivial workflow, whole process, warm cache", trivial_run::measure),
     ("a fan-out of 1000 tasks, whole process", fan_out::measure),

@@ -6,6 +6,7 @@ use crate::process;
 const SANDBOX: &str = "measure_sandbox";
 const STORE: &str = "measure_store";
 const MEMORY: &str = "measure_memory";
+const COMMANDS: &str = "measure_commands";
 
 /// Runs the sandbox's measuring program.
 pub(crate) fn sandbox(ground: &Ground) -> Result<Vec<Row>, BenchError> {
@@ -14,6 +15,14 @@ pub(crate) fn sandbox(ground: &Ground) -> Result<Vec<Row>, BenchError> {
     cargo.args(["build", "--release", "--quiet", "--package", "longhaul-cli", "--package", "longhaul-sandbox"]);
     process::show(cargo.args(["--example", SANDBOX, "--bin", "longhaul-compile", "--bin", "longhaul"]))?;
     rows(SANDBOX, &process::capture(ground.native(SANDBOX).arg("--json"))?)
+}
+
+/// Runs the measuring program of commands.
+pub(crate) fn commands(ground: &Ground) -> Result<Vec<Row>, BenchError> {
+    let mut cargo = ground.house.host_cargo();
+    cargo.args(["build", "--release", "--quiet", "--package", "longhaul-cli", "--package", "longhaul-services"]);
+    process::show(cargo.args(["--example", COMMANDS, "--bin", "longhaul"]))?;
+    rows(COMMANDS, &process::capture(ground.native(COMMANDS).arg(&ground.longhaul))?)
 }
 
 /// Runs the store's measuring program, which tells more than what an entry of the record costs; the rest of it is for

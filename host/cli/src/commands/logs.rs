@@ -6,8 +6,10 @@ use crate::state::{Place, resolve};
 use crate::terminal::{one_line, say};
 use longhaul_core::action::{Action, ActionResult};
 use longhaul_core::attempt::{LogLevel, Outcome};
+use longhaul_core::commands::Ran;
 use longhaul_core::effect::{EffectClass, Intent};
 use longhaul_core::entry::{Entry, Record};
+use longhaul_core::grant::Capability;
 use longhaul_core::id::TaskId;
 use longhaul_core::outbox::Outbox;
 use longhaul_core::spend::Spent;
@@ -215,7 +217,7 @@ fn describe_action(action: &Action) -> String {
         }
     }
     match &action.result {
-        ActionResult::Ok => {}
+        ActionResult::Ok => text.push_str(&ran(action).unwrap_or_default()),
         ActionResult::Denied { reason, grant } => {
             write!(text, "  DENIED: {}", one_line(reason, 200)).unwrap_or_default();
             if !grant.is_empty() {
@@ -225,6 +227,28 @@ fn describe_action(action: &Action) -> String {
         ActionResult::Failed { error } => write!(text, "  failed: {}", one_line(error, 200)).unwrap_or_default(),
     }
     text
+}
+
+/// How a command ended, what it changed, and the last that it said.
+fn ran(action: &Action) -> Option<String> {
+    let answer = action.exchange.as_ref().filter(|_| action.capability == Capability::Exec)?;
+    let ran = Ran::read(&answer.answer).ok()?;
+    let mut text = format!("  {}", ran.status);
+    if ran.taken.changed > 0 {
+        write!(text, ", changed {}", ran.taken.changed).ok()?;
+    }
+    if ran.taken.left_out > 0 {
+        write!(text, ", {} changes left out", ran.taken.left_out).ok()?;
+    }
+    let gaps: Vec<_> = ran.isolation.iter().filter(|reached| !reached.stands()).map(|r| r.dimension.as_str()).collect();
+    if !gaps.is_empty() {
+        write!(text, ", NOT APART: {}", gaps.join(", ")).ok()?;
+    }
+    let said = [&ran.stderr, &ran.stdout].into_iter().map(|stream| stream.end(400)).find(|end| !end.trim().is_empty());
+    if let Some(last) = said.as_ref().and_then(|end| end.lines().rfind(|line| !line.trim().is_empty())) {
+        write!(text, "; said last: {}", one_line(last, 200)).ok()?;
+    }
+    Some(text)
 }
 
 /// What was made known to others, in words.

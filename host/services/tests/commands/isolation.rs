@@ -48,6 +48,26 @@ fn each_layer_alone_keeps_the_files_of_the_machine_away() {
 }
 
 #[test]
+fn the_settings_of_the_kernel_are_out_of_reach_and_nothing_of_the_host_is_handed_over() {
+    for layers in [&[][..], &[Layer::Namespaces][..], &[Layer::Landlock][..]] {
+        let world = World::without(layers);
+        // Opened for writing, and nothing is written.
+        let tried = world.text("(true >> /proc/sys/kernel/core_pattern) 2>/dev/null && echo open || echo refused");
+        assert_eq!(tried, "refused\n", "{layers:?}");
+    }
+    let world = World::new();
+    assert_eq!(world.text("ls /proc/self/fd | tr '\\n' ' '"), "0 1 2 3 ", "the fourth is that of the listing itself");
+    assert_eq!(
+        world
+            .text("ls -A / | tr '\\n' ' '")
+            .split_whitespace()
+            .filter(|name| ["root", "home", "var", "sys", "work"].contains(name))
+            .count(),
+        0
+    );
+}
+
+#[test]
 fn there_is_no_network_but_its_own() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -82,8 +82,8 @@ fn landlock(order: &Order, spaces: &Spaces) -> Result<(), String> {
     if spaces.files {
         rules.push((PathBuf::from("/dev/shm"), all & !AccessFs::Execute));
         rules.push((PathBuf::from("/dev"), AccessFs::ReadDir.into()));
-        // Its own processes' and nobody else's; to some files there a program writes to describe itself.
-        rules.push((PathBuf::from("/proc"), look | AccessFs::WriteFile));
+        // Its own processes' and nobody else's. Nothing is written there: the settings of the kernel are in it too.
+        rules.push((PathBuf::from("/proc"), look));
     }
     let restrict = || -> Result<RulesetStatus, landlock::RulesetError> {
         let base = Ruleset::default()

@@ -44,9 +44,12 @@ fn files(order: &Order, spaces: &Spaces, layers: &Layers) -> Found {
     // A folder of the host's own, right beside the ground, and the root folder, which nobody but the system writes to.
     let opened = openat(CWD, &order.output, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).is_ok();
     let written = openat(CWD, "/longhaul-probe", OFlags::CREATE | OFlags::WRONLY, Mode::RUSR).is_ok();
-    let gap = match (opened, written) {
-        (true, _) => "a folder of the host can be opened".to_owned(),
-        (_, true) => "the root folder can be written to".to_owned(),
+    // Opened for writing and not written to: whoever may do that can have the kernel run a program.
+    let settings = openat(CWD, "/proc/sys/kernel/core_pattern", OFlags::WRONLY, Mode::empty()).is_ok();
+    let gap = match (opened, written, settings) {
+        (true, _, _) => "a folder of the host can be opened".to_owned(),
+        (_, true, _) => "the root folder can be written to".to_owned(),
+        (_, _, true) => "the settings of the kernel can be written to".to_owned(),
         _ if mechanisms.is_empty() => layers.no_landlock.clone().unwrap_or_default(),
         _ => String::new(),
     };

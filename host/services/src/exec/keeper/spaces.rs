@@ -133,7 +133,8 @@ impl Spaces {
         devices(root)?;
         let processes = root.join("proc");
         fs::create_dir(&processes)?;
-        let quiet = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+        // Read-only: where the host is root, so is the command for the settings of the kernel in there.
+        let quiet = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::RDONLY;
         if self.processes
             && let Err(error) = mount("proc", &processes, "proc", quiet, None)
         {
