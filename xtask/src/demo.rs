@@ -44,8 +44,8 @@ pub(crate) fn largest(metadata: &Value) -> Result<SourceTree, SourceTreeError> {
     best.map(|(_, tree)| tree).ok_or(SourceTreeError::NoneLargeEnough)
 }
 
-/// Replaces `to` by a fresh copy of the tree whose files are writable.
-pub(crate) fn copy(tree: &SourceTree, to: &Path) -> Result<(), SourceTreeError> {
+/// Replaces `to` by a fresh copy of the folder `from` whose files are writable.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), SourceTreeError> {
     let failed = |path: &Path| {
         let path = path.to_path_buf();
         move |source| SourceTreeError::Copy { path, source }
@@ -53,8 +53,8 @@ pub(crate) fn copy(tree: &SourceTree, to: &Path) -> Result<(), SourceTreeError> 
     if to.exists() {
         fs::remove_dir_all(to).map_err(failed(to))?;
     }
-    for file in files_below(&tree.folder).map_err(failed(&tree.folder))? {
-        let target = to.join(file.strip_prefix(&tree.folder).unwrap_or(&file));
+    for file in files_below(from).map_err(failed(from))? {
+        let target = to.join(file.strip_prefix(from).unwrap_or(&file));
         let copy = || {
             fs::create_dir_all(target.parent().unwrap_or(to))?;
             // Content alone is copied: cargo may keep its sources read-only.
@@ -110,7 +110,7 @@ mod tests {
         let tree = largest(&json!({"packages": [package("small"), package("data"), package("code")]})).unwrap();
         assert_eq!((tree.name.as_str(), tree.files), ("code-1.0.0", 310));
         let copied = root.join("copy");
-        copy(&tree, &copied).unwrap();
+        copy(&tree.folder, &copied).unwrap();
         assert!(!fs::metadata(copied.join("src/0.rs")).unwrap().permissions().readonly());
         assert_eq!(files_below(&copied).unwrap().len(), 310);
         assert!(fs::metadata(&first).unwrap().permissions().readonly());

@@ -9,6 +9,7 @@ mod demo;
 mod house;
 mod narrate;
 mod process;
+mod scenario;
 mod soak;
 mod tidy;
 mod toolchain;

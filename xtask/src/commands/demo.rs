@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: the main job on real input.
+//! `cargo xtask demo`: the main job on real input, and other scenarios.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -6,17 +6,17 @@ use std::process::Command;
 use clap::{Args, ValueEnum};
 
 use crate::commands::build::{Build, BuildError};
-use crate::demo::{self, SourceTreeError};
-use crate::house::{House, HouseError};
+use crate::house::House;
 use crate::narrate;
 use crate::process::{self, ProcessError};
+use crate::scenario::{Scenario, ScenarioError, Stage};
 
-/// The main job, relative to the root folder.
-pub(super) const WORKFLOW: &str = "examples/modernise/modernise.workflow.yaml";
-
-/// Build everything and run the main job on a copy of a real source tree
+/// Build everything and run a scenario: the main job on a copy of a real source tree, where no other is named
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
+    /// What is shown
+    #[arg(value_enum, default_value_t = Scenario::Modernise)]
+    scenario: Scenario,
     /// How the host is compiled: `release` runs faster and builds longer
     #[arg(long, value_enum, default_value_t = Profile::Dev)]
     profile: Profile,
@@ -37,9 +37,7 @@ pub(crate) enum DemoError {
     #[error(transparent)]
     Build(#[from] BuildError),
     #[error(transparent)]
-    House(#[from] HouseError),
-    #[error(transparent)]
-    SourceTree(#[from] SourceTreeError),
+    Scenario(#[from] ScenarioError),
     #[error("the run did not succeed; its report above says why")]
     Run(#[source] ProcessError),
 }
@@ -49,16 +47,17 @@ impl Demo {
     pub(crate) fn run(&self, house: &House) -> Result<(), DemoError> {
         let release = self.profile == Profile::Release;
         Build { release }.run(house)?;
-        let tree = demo::largest(&house.metadata(&[])?)?;
-        let workspace = house.target.join("demo").join(&tree.name);
         let longhaul = house.longhaul(release);
-        narrate::step(format!("Copying {} ({} files), a code base of somebody else", tree.name, tree.files));
-        narrate::detail(format!("from {} (which stays as it is)", tree.folder.display()));
+        let Stage { workspace, what, original } = self.scenario.prepare(house)?;
+        narrate::step(format!("Made a workspace: {what}"));
+        if let Some(original) = &original {
+            narrate::detail(format!("from {} (which stays as it is)", original.display()));
+        }
         narrate::detail(format!("to   {}", workspace.display()));
-        demo::copy(&tree, &workspace)?;
-        narrate::step("Letting sandboxed agents modernise the copy");
-        let arguments = ["run".into(), house.root.join(WORKFLOW), "--workspace".into(), workspace.clone()];
-        narrate::detail(format!("{} run {WORKFLOW} --workspace {}", longhaul.display(), workspace.display()));
+        let workflow = self.scenario.workflow();
+        narrate::step("Letting sandboxed agents work on it");
+        let arguments = ["run".into(), house.root.join(&workflow), "--workspace".into(), workspace.clone()];
+        narrate::detail(format!("{} run {workflow} --workspace {}", longhaul.display(), workspace.display()));
         process::show(Command::new(&longhaul).args::<_, PathBuf>(arguments)).map_err(DemoError::Run)?;
         narrate::step("Look at it next:");
         for (command, why) in
@@ -66,8 +65,10 @@ impl Demo {
         {
             narrate::detail(format!("{} {command} --workspace {}    # {why}", longhaul.display(), workspace.display()));
         }
-        let diff = format!("diff -r {} {}", tree.folder.display(), workspace.display());
-        narrate::detail(format!("{diff}    # what changed"));
+        if let Some(original) = original {
+            let diff = format!("diff -r {} {}", original.display(), workspace.display());
+            narrate::detail(format!("{diff}    # what changed"));
+        }
         Ok(())
     }
 }

@@ -8,10 +8,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Args;
 
 use crate::commands::build::{Build, BuildError};
-use crate::commands::demo::{Profile, WORKFLOW};
+use crate::commands::demo::Profile;
 use crate::demo::{self, SourceTreeError};
 use crate::house::{House, HouseError};
 use crate::narrate;
+use crate::scenario::Scenario;
 use crate::soak::{self, Soak, SoakError};
 
 /// The kills of a short soak: seconds, and enough to hit each kind of moment every few days of continuous integration.
@@ -74,7 +75,7 @@ impl SoakCommand {
         ));
         let soak = Soak {
             longhaul: house.longhaul(release),
-            workflow: house.root.join(WORKFLOW),
+            workflow: house.root.join(Scenario::Modernise.workflow()),
             tree,
             folder: house.target.join("soak").join(std::process::id().to_string()),
         };

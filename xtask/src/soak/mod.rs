@@ -101,7 +101,7 @@ impl Soak {
 
     fn copy(&self, name: &str) -> Result<PathBuf, SoakError> {
         let workspace = self.folder.join(name);
-        demo::copy(&self.tree, &workspace)?;
+        demo::copy(&self.tree.folder, &workspace)?;
         Ok(workspace)
     }
 }

@@ -64,10 +64,13 @@ impl Dispatcher {
                     format!("nothing is under way, and {waiting} tasks wait for something that cannot come"),
                 )
             }
-            None => match self.workflow.done_when.as_ref().map(|goal| goal.holds(&self.outputs.scope(None))) {
-                None | Some(Ok(true)) => (RunEvent::Finish, String::new()),
-                Some(Ok(false)) => (RunEvent::Fail, "all tasks are done, but `done_when` does not hold".to_owned()),
-                Some(Err(error)) => (RunEvent::Fail, format!("`done_when`: {error}")),
+            None => match self.workflow.done_when.as_ref().map(|goal| (goal, goal.holds(&self.outputs.scope(None)))) {
+                None | Some((_, Ok(true))) => (RunEvent::Finish, String::new()),
+                Some((goal, Ok(false))) => {
+                    let goal = goal.source();
+                    (RunEvent::Fail, format!("all tasks are done, but `done_when` does not hold: {goal}"))
+                }
+                Some((_, Err(error))) => (RunEvent::Fail, format!("`done_when`: {error}")),
             },
         })
     }
