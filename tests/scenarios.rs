@@ -1,0 +1,135 @@
+//! The scenarios of `examples/`, run as their users run them: a large refactoring with a fault on the way, a quality gate.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the helpers of tests end in a panic where what they rely on is not there"
+)]
+
+use longhaul_tests::{Place, Tree, repository};
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
+
+fn example(name: &str) -> PathBuf {
+    repository().join(format!("examples/{name}/{name}.workflow.yaml"))
+}
+
+fn shown(place: &Place) -> Value {
+    place.longhaul(["show", "last", "--json"]).code(0).json()
+}
+
+/// The tree of a workspace without what cargo leaves there.
+fn sources(place: &Place) -> Tree {
+    place.tree().without("target").without("Cargo.lock")
+}
+
+/// A crate of many modules that call what is deprecated, each with a test.
+fn large(modules: usize) -> Place {
+    let manifest = "[package]\nname = \"large\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[workspace]\n";
+    let place = Place::with(&[("Cargo.toml", manifest), (".gitignore", "target\n")]);
+    let mut root = "#![allow(deprecated)]\n".to_owned();
+    for number in 0..modules {
+        root.push_str(&format!("pub mod field_{number};\n"));
+        let module = format!(
+            "//! Field {number}.\npub fn read(line: &str) -> Option<u32> {{\n    line.trim_left().strip_prefix(\"f{number}=\")?.trim_right().parse().ok()\n}}\n\
+             #[cfg(test)]\nmod tests {{\n    #[test]\n    fn reads() {{\n        assert_eq!(super::read(\" f{number}=7 \"), Some(7));\n    }}\n}}\n"
+        );
+        place.file(&format!("src/field_{number}.rs"), module);
+    }
+    place.file("src/lib.rs", root);
+    place
+}
+
+const MODULES: usize = 120;
+
+fn assert_refactored(place: &Place) {
+    for number in 0..MODULES {
+        let text = place.text(&format!("src/field_{number}.rs"));
+        assert!(text.contains(".trim_start()") && text.contains(".trim_end()"), "{text}");
+    }
+    assert_eq!(place.text("docs/modules.md").lines().count(), MODULES + 2);
+    let shown = shown(place);
+    let state = |task: &str| {
+        let row = shown["tasks"].as_array().unwrap().iter().find(|row| row["task"] == task);
+        (row.unwrap()["state"].as_str().unwrap().to_owned(), row.unwrap()["attempts"].as_u64().unwrap())
+    };
+    assert_eq!(state("test"), ("completed".to_owned(), 1));
+    // It failed once, as it was told to, and the first level of recovery tried it again.
+    assert_eq!(state("index"), ("completed".to_owned(), 2));
+    let incidents = shown["incidents"].as_array().unwrap();
+    assert_eq!((incidents.len(), &incidents[0]["problem"]["class"]), (1, &Value::from("transient")), "{shown}");
+}
+
+#[test]
+fn a_large_code_base_is_refactored_in_parallel_its_tests_run_and_a_fault_is_recovered() {
+    let place = large(MODULES);
+    place.longhaul([OsStr::new("run"), example("refactor").as_os_str()]).code(0);
+    assert_refactored(&place);
+    let changes = shown(&place)["tasks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["task"].as_str().unwrap().starts_with("change["))
+        .count();
+    assert!(changes >= 3, "{changes} chunks");
+    let logs = place.longhaul(["logs", "last", "--actions", "--task", "test"]).code(0);
+    logs.shows(&["exec run cargo test --offline"]);
+}
+
+#[test]
+fn a_refactoring_that_is_killed_anywhere_ends_as_an_undisturbed_one() {
+    let undisturbed = large(MODULES);
+    undisturbed.longhaul([OsStr::new("run"), example("refactor").as_os_str()]).code(0);
+    for cut in ["change[1]: codemod begins", "test: tests begins", "index: index begins"] {
+        let place = large(MODULES);
+        let mut life = place.start([OsStr::new("run"), example("refactor").as_os_str()]);
+        life.until(cut);
+        life.kill();
+        if shown(&place)["status"] != "completed" {
+            place.longhaul(["resume", "last"]).code(0);
+        }
+        assert_refactored(&place);
+        assert_eq!(sources(&place).differences(&sources(&undisturbed)), Vec::<String>::new(), "{cut}");
+    }
+}
+
+/// The project of the gate, with something more in it.
+fn project(more: &[(&str, &str)]) -> Place {
+    let place = Place::new();
+    let input = repository().join("examples/gate/input");
+    for file in ["Cargo.toml", ".gitignore", "src/lib.rs", "src/amount.rs", "src/book.rs"] {
+        place.file(file, fs::read(input.join(file)).unwrap());
+    }
+    for (file, text) in more {
+        place.file(file, text);
+    }
+    place
+}
+
+#[test]
+fn a_gate_is_open_for_a_project_that_is_good_enough_and_changes_nothing() {
+    let place = project(&[]);
+    let before = sources(&place);
+    place.longhaul([OsStr::new("run"), example("gate").as_os_str()]).code(0);
+    assert_eq!(sources(&place).differences(&before), Vec::<String>::new());
+}
+
+#[test]
+fn a_gate_is_closed_by_an_error_by_a_failing_test_and_by_too_many_warnings() {
+    let unsafe_code = "pub fn first(bytes: &[u8]) -> u8 {\n    unsafe { *bytes.as_ptr() }\n}\n";
+    let place = project(&[("src/fast.rs", unsafe_code)]);
+    place
+        .longhaul([OsStr::new("run"), example("gate").as_os_str()])
+        .code(1)
+        .says(&["unsafe code needs a second pair of eyes"]);
+
+    let broken = fs::read_to_string(repository().join("examples/gate/input/src/amount.rs")).unwrap();
+    let place = project(&[("src/amount.rs", &broken.replace("checked_sub", "checked_add"))]);
+    place.longhaul([OsStr::new("run"), example("gate").as_os_str()]).code(1).says(&["nobody_owes"]);
+
+    let place = project(&[]);
+    let gate = example("gate");
+    let args = [OsStr::new("run"), gate.as_os_str(), OsStr::new("--input"), OsStr::new("warnings=0")];
+    place.longhaul(args).code(1).says(&["`done_when` does not hold", "inputs.warnings"]);
+}
