@@ -5,6 +5,7 @@
 //!   Journal, Records ◄── JournalPort, RecordsPort ── store
 //!   Memories         ◄── MemoryPort ──────────────── store
 //!   Workspace        ◄── WorkspacePort ───────────── workspace
+//!   Hooks            ◄── HooksPort ──────────────── workspace and the host's services
 //!   Time             ◄── MachineTime ─────────────── the machine's clock and timers
 //! ```
 //!
@@ -14,6 +15,7 @@
 
 mod fork;
 mod ground;
+mod hooks;
 mod journal;
 mod memory;
 mod place;
@@ -22,6 +24,7 @@ mod time;
 mod workspace;
 
 pub use fork::{ForkError, fork};
+pub use hooks::HooksPort;
 pub use journal::JournalPort;
 pub use memory::MemoryPort;
 pub use place::Place;

@@ -1,6 +1,6 @@
 //! `cargo xtask demo`: the main job on real input, and other scenarios.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 
 use clap::{Args, ValueEnum};
@@ -10,6 +10,7 @@ use crate::house::House;
 use crate::narrate;
 use crate::process::{self, ProcessError};
 use crate::scenario::{Scenario, ScenarioError, Stage};
+use crate::toolchain;
 
 /// Build everything and run a scenario: the main job on a copy of a real source tree, where no other is named
 #[derive(Debug, Args)]
@@ -56,9 +57,22 @@ impl Demo {
         narrate::detail(format!("to   {}", workspace.display()));
         let workflow = self.scenario.workflow();
         narrate::step("Letting sandboxed agents work on it");
-        let arguments = ["run".into(), house.root.join(&workflow), "--workspace".into(), workspace.clone()];
-        narrate::detail(format!("{} run {workflow} --workspace {}", longhaul.display(), workspace.display()));
-        process::show(Command::new(&longhaul).args::<_, PathBuf>(arguments)).map_err(DemoError::Run)?;
+        // Where the scenario builds and tests something, its commands need a toolchain, which may lie in somebody's home folder.
+        let tools = toolchain::sysroot(house).map_err(DemoError::Run)?;
+        let (workflow, folder, tools) = (Path::new(&workflow), workspace.display(), tools.display());
+        narrate::detail(format!(
+            "{} run {} --workspace {folder} --tools {tools}",
+            longhaul.display(),
+            workflow.display()
+        ));
+        let mut run = Command::new(&longhaul);
+        run.arg("run")
+            .arg(house.root.join(workflow))
+            .arg("--workspace")
+            .arg(&workspace)
+            .arg("--tools")
+            .arg(tools.to_string());
+        process::show(&mut run).map_err(DemoError::Run)?;
         narrate::step("Look at it next:");
         for (command, why) in
             [("show last", "the tasks, and what each one cost"), ("logs last --actions", "every action of every agent")]

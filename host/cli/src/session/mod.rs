@@ -27,7 +27,7 @@ use longhaul_engine::ports::Ports;
 use longhaul_engine::{Engine, EngineError, RunControl, RunReport};
 use longhaul_sandbox::{Sandbox, SandboxError, WallPolicy, WallStatus};
 use longhaul_store::{Journal, Options, Reader, StateLock};
-use longhaul_wiring::{JournalPort, MachineTime, MemoryPort, Place, WorkspacePort};
+use longhaul_wiring::{HooksPort, JournalPort, MachineTime, MemoryPort, Place, WorkspacePort};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -169,8 +169,8 @@ impl Entered {
         let memories = MemoryPort::new(&state, Place::Threads)
             .map_err(|e| Failure::of(Exit::Internal, "start the thread that reads memory", &e))?;
         let ports = Ports {
+            hooks: Arc::new(HooksPort { workspace: Arc::clone(&workspace) as _, services: services.clone() }),
             services,
-            hooks: Arc::new(longhaul_core::hook::NoHooks),
             plugins: Arc::new(plugins),
             workspace: Arc::clone(&workspace) as _,
             journal,
