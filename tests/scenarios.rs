@@ -28,7 +28,7 @@ fn sources(place: &Place) -> Tree {
 fn large(modules: usize) -> Place {
     let manifest = "[package]\nname = \"large\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[workspace]\n";
     let place = Place::with(&[("Cargo.toml", manifest), (".gitignore", "target\n")]);
-    let mut root = "#![allow(deprecated)]\n".to_owned();
+    let mut root = "//! Many fields.\n#![allow(deprecated)]\n".to_owned();
     for number in 0..modules {
         root.push_str(&format!("pub mod field_{number};\n"));
         let module = format!(
@@ -48,7 +48,7 @@ fn assert_refactored(place: &Place) {
         let text = place.text(&format!("src/field_{number}.rs"));
         assert!(text.contains(".trim_start()") && text.contains(".trim_end()"), "{text}");
     }
-    assert_eq!(place.text("docs/modules.md").lines().count(), MODULES + 2);
+    assert_eq!(place.text("docs/modules.md").lines().count(), MODULES + 3);
     let shown = shown(place);
     let state = |task: &str| {
         let row = shown["tasks"].as_array().unwrap().iter().find(|row| row["task"] == task);
@@ -94,12 +94,21 @@ fn a_refactoring_that_is_killed_anywhere_ends_as_an_undisturbed_one() {
     }
 }
 
-/// The project of the gate, with something more in it.
-fn project(more: &[(&str, &str)]) -> Place {
+/// The project of an example, with something more in it.
+fn project(name: &str, more: &[(&str, &str)]) -> Place {
     let place = Place::new();
-    let input = repository().join("examples/gate/input");
-    for file in ["Cargo.toml", ".gitignore", "src/lib.rs", "src/amount.rs", "src/book.rs"] {
-        place.file(file, fs::read(input.join(file)).unwrap());
+    let input = repository().join("examples").join(name).join("input");
+    let mut folders = vec![input.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            // What somebody built there by hand is not part of the example.
+            if path.is_dir() && !path.ends_with("target") && !path.ends_with(".longhaul") {
+                folders.push(path);
+            } else if path.is_file() {
+                place.file(path.strip_prefix(&input).unwrap().to_str().unwrap(), fs::read(&path).unwrap());
+            }
+        }
     }
     for (file, text) in more {
         place.file(file, text);
@@ -109,7 +118,7 @@ fn project(more: &[(&str, &str)]) -> Place {
 
 #[test]
 fn a_gate_is_open_for_a_project_that_is_good_enough_and_changes_nothing() {
-    let place = project(&[]);
+    let place = project("gate", &[]);
     let before = sources(&place);
     place.longhaul([OsStr::new("run"), example("gate").as_os_str()]).code(0);
     assert_eq!(sources(&place).differences(&before), Vec::<String>::new());
@@ -118,18 +127,46 @@ fn a_gate_is_open_for_a_project_that_is_good_enough_and_changes_nothing() {
 #[test]
 fn a_gate_is_closed_by_an_error_by_a_failing_test_and_by_too_many_warnings() {
     let unsafe_code = "pub fn first(bytes: &[u8]) -> u8 {\n    unsafe { *bytes.as_ptr() }\n}\n";
-    let place = project(&[("src/fast.rs", unsafe_code)]);
+    let place = project("gate", &[("src/fast.rs", unsafe_code)]);
     place
         .longhaul([OsStr::new("run"), example("gate").as_os_str()])
         .code(1)
         .says(&["unsafe code needs a second pair of eyes"]);
 
     let broken = fs::read_to_string(repository().join("examples/gate/input/src/amount.rs")).unwrap();
-    let place = project(&[("src/amount.rs", &broken.replace("checked_sub", "checked_add"))]);
+    let place = project("gate", &[("src/amount.rs", &broken.replace("checked_sub", "checked_add"))]);
     place.longhaul([OsStr::new("run"), example("gate").as_os_str()]).code(1).says(&["nobody_owes"]);
 
-    let place = project(&[]);
+    let place = project("gate", &[]);
     let gate = example("gate");
     let args = [OsStr::new("run"), gate.as_os_str(), OsStr::new("--input"), OsStr::new("warnings=0")];
     place.longhaul(args).code(1).says(&["`done_when` does not hold", "inputs.warnings"]);
+}
+
+/// Runs an example on `place`, whatever workspace it names itself.
+fn run(place: &Place, name: &str) -> longhaul_tests::Ended {
+    let workflow = example(name);
+    place.longhaul([OsStr::new("run"), workflow.as_os_str(), OsStr::new("--workspace"), OsStr::new(".")])
+}
+
+#[test]
+fn a_pipeline_tests_brings_the_documents_up_to_date_and_calls_its_hook() {
+    let place = project("ci", &[]);
+    run(&place, "ci").code(0);
+    let usage = place.text("docs/usage.md");
+    assert!(usage.contains("| `--tries N` | after so many tries it gives up, with code 1 | for ever |"), "{usage}");
+    assert_eq!(shown(&place)["changes"].as_array().map_or(0, Vec::len), 1, "nothing else was changed");
+    let logs = place.longhaul(["logs", "last"]).code(0);
+    logs.shows(&["hook announce was told of run-completed", "in 1 tries: exit code 0"]);
+}
+
+#[test]
+fn a_pipeline_whose_tests_fail_leaves_the_documents_alone_and_its_hook_is_told() {
+    let broken = fs::read_to_string(repository().join("examples/ci/input/src/lib.rs")).unwrap();
+    let place =
+        project("ci", &[("src/lib.rs", &broken.replace("options.tries = Some(number()?)", "options.tries = None"))]);
+    let before = place.text("docs/usage.md");
+    run(&place, "ci").code(3).says(&["all_options_are_read"]);
+    assert_eq!(place.text("docs/usage.md"), before);
+    place.longhaul(["logs", "last"]).code(0).shows(&["hook announce was told of run-escalated"]);
 }

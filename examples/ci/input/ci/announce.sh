@@ -3,6 +3,6 @@
 read -r told
 case "$told" in
   *'"event":"run-completed"'*) echo "the pipeline is green" ;;
-  *'"event":"run-failed"'*) echo "the pipeline is red" ;;
+  *'"event":"run-failed"'* | *'"event":"run-escalated"'*) echo "the pipeline is red" ;;
   *) echo "nothing to announce: $told" >&2; exit 1 ;;
 esac

@@ -4,6 +4,7 @@
 use longhaul_sdk::{Agent, Failure, Task, files, log};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
+use std::path::Path;
 
 struct Index;
 
@@ -45,6 +46,9 @@ impl Agent for Index {
         if task.attempt <= task.config.unsteady {
             log::warn("the service that it pretends to need is not there");
             return Err(Failure::transient(format!("attempt {} was told to fail", task.attempt)));
+        }
+        if let Some(folder) = Path::new(&task.input.file).parent() {
+            std::fs::create_dir_all(folder)?;
         }
         files::write(&task.input.file, text)?;
         Ok(Output { modules: modules.len(), undocumented })
