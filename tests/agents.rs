@@ -163,3 +163,80 @@ fn a_model_that_never_does_the_work_is_an_incident_with_its_words() {
     assert!(incident.contains("validation") && incident.contains("I would rather not."), "{incident}");
     assert_eq!(asked(&place), 4);
 }
+
+/// A goal that a model's first plan does not reach: the check runs a command, and its word goes back to the planner.
+const PLANNER: &str = r#"
+rules:
+  - when: { agent: architect, first: '"round": 1' }
+    json: { title: Forty-one, design: Text., tasks: [{ name: first, requirement: write 41, files: [answer.txt] }] }
+  - when: { agent: architect, first: ['"round": 2', "grep -x 42", '"summary": "written"'] }
+    json: { title: Forty-two, design: Text., tasks: [{ name: second, requirement: write 42, files: [answer.txt] }] }
+  - when: { agent: coder, first: write 41, turn: 0 }
+    call: [{ tool: edit, with: { path: answer.txt, old: nothing, new: "41" } }]
+  - when: { agent: coder, first: write 42, turn: 0 }
+    call: [{ tool: edit, with: { path: answer.txt, old: "41", new: "42" } }]
+  - { when: { agent: coder }, call: [{ tool: finish, with: { summary: written } }] }
+"#;
+
+const GOAL: &str = "
+version: 1
+name: goal
+objective: answer.txt says 42
+agents:
+  goal: { plugin: pursue, config: { planner: architect, worker: coder, check: check, rounds: 3 } }
+  architect: { plugin: architect, config: { explore: false } }
+  coder: { plugin: coder }
+  check: { plugin: runner, config: { commands: [[grep, -x, \"42\", answer.txt]] } }
+models: { default: { script: planner.yaml } }
+permissions: { fs: { read: [\"**\"], write: [answer.txt] }, model: [default], exec: [[grep]], tasks: [\"*\"] }
+recovery: []
+tasks: { reach: { agent: goal } }
+done_when: \"${{ tasks.reach.met && tasks.reach.rounds == 2 }}\"
+";
+
+#[test]
+fn a_planner_and_a_coder_pursue_a_goal_until_a_command_accepts_it() {
+    let place = Place::with(&[("answer.txt", "nothing\n")]);
+    place.beside("planner.yaml", PLANNER);
+    place.run(GOAL, &[]).code(0);
+    assert_eq!(place.text("answer.txt"), "42\n");
+}
+
+/// The first try does nothing, the second one not enough.
+const TRIES: &str = r#"
+rules:
+  - { when: { attempt: 1 }, say: I would rather not. }
+  - { when: { attempt: 2, turn: 0 }, call: [{ tool: edit, with: { path: result.txt, old: nothing, new: nearly } }] }
+  - { when: { turn: 0 }, call: [{ tool: edit, with: { path: result.txt, old: nothing, new: done } }] }
+  - { call: [{ tool: finish, with: { summary: written } }] }
+"#;
+
+#[test]
+fn work_is_rolled_back_until_the_tests_accept_it() {
+    let place = Place::with(&[("result.txt", "nothing\n")]);
+    place.beside("tries.yaml", TRIES);
+    let workflow = "
+version: 1
+name: validated
+agents:
+  coder: { plugin: coder }
+  tests: { plugin: runner, config: { commands: [[grep, -x, done, result.txt]] } }
+strategies: { again: { plugin: rollback-validate, config: { validate: tests, rollbacks: 3 } } }
+models: { default: { script: tries.yaml } }
+permissions: { fs: { read: [\"**\"], write: [result.txt] }, model: [default], exec: [[grep]] }
+recovery: [again]
+tasks: { work: { agent: coder, with: { requirement: be done } } }
+";
+    place.run(workflow, &[]).code(0);
+    assert_eq!(place.text("result.txt"), "done\n");
+    let lines = lines(&place);
+    let incidents: Vec<String> =
+        lines.iter().filter(|line| line["kind"] == "incident-raised").map(Value::to_string).collect();
+    assert_eq!(incidents.len(), 2, "{incidents:#?}");
+    assert!(incidents[0].contains("I would rather not."), "{}", incidents[0]);
+    assert!(
+        incidents[1].contains("`tests` does not accept the work") && incidents[1].contains("grep"),
+        "{}",
+        incidents[1]
+    );
+}

@@ -20,7 +20,8 @@ impl Provider for Scripted {
     fn chat<'a>(&'a self, request: &'a ChatRequest, asker: &'a Asker) -> BoxFuture<'a, Said> {
         Box::pin(async move {
             let Some(rule) = self.0.rules.iter().find(|rule| fits(&rule.when, request, asker)) else {
-                return Err(ServiceError::Failed(no_rule(request, asker))).into();
+                // The script says the same however often it is asked.
+                return Err(ServiceError::Invalid(no_rule(request, asker))).into();
             };
             if !rule.after.is_zero() {
                 tokio::time::sleep(rule.after).await;
