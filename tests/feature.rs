@@ -6,7 +6,7 @@
     reason = "the helpers of tests end in a panic where what they rely on is not there"
 )]
 
-use longhaul_tests::{Ended, Node, Place, Tree, repository};
+use longhaul_tests::{Node, Place, Tree, repository};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::process::Command;
@@ -25,21 +25,10 @@ fn place() -> Place {
     place
 }
 
-/// The toolchain that this test was built with, as commands are let use it.
-fn tools() -> OsString {
-    let printed = Command::new("rustc").args(["--print", "sysroot"]).output().unwrap();
-    OsString::from(String::from_utf8(printed.stdout).unwrap().trim())
-}
-
 /// The arguments that run the example on a workspace.
 fn run(place: &Place) -> Vec<OsString> {
     let file = repository().join("examples/feature/feature.workflow.yaml");
-    let words = ["run".into(), file.into_os_string(), "-C".into(), place.workspace.clone().into_os_string()];
-    words.into_iter().chain(["--tools".into(), tools()]).collect()
-}
-
-fn resume(place: &Place) -> Ended {
-    place.longhaul(["resume".into(), "--tools".into(), tools()])
+    vec!["run".into(), file.into_os_string(), "-C".into(), place.workspace.clone().into_os_string()]
 }
 
 fn lines(place: &Place) -> Vec<Value> {
@@ -98,7 +87,7 @@ fn wherever_it_is_killed_the_result_is_the_same() {
         let mut running = place.start(run(&place));
         running.until(moment);
         running.kill();
-        resume(&place).code(0);
+        place.longhaul(["resume"]).code(0);
         assert!(result(&place) == wanted, "killed at `{moment}`, the result is another one");
         let lines = lines(&place);
         for task in ["design", "write[0]", "write[1]", "test", "review", "document"] {
