@@ -340,6 +340,9 @@ pub struct Wait {
     /// A message.
     #[serde(default, skip_serializing_if = "is_not")]
     pub message: bool,
+    /// The answer of a person to this question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<u32>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
@@ -358,7 +361,7 @@ impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let things = match self.children.as_slice() {
             [] if self.message => "for a message".to_owned(),
-            [] => String::new(),
+            [] => self.question.map(|number| format!("for an answer to question {number}")).unwrap_or_default(),
             [one] => format!("for its child `{one}`"),
             many => format!("for {} children", many.len()),
         };

@@ -16,6 +16,7 @@ use crate::id::{AttemptId, Name, RunId, TaskId};
 use crate::incident::{Decision, Incident, Problem};
 use crate::manifest::PluginKind;
 use crate::outbox::Outbox;
+use crate::people::Answer;
 use crate::state::{RunState, TaskState};
 use crate::units::{Bytes, Fuel, Money, Timestamp, Tokens};
 use serde::{Deserialize, Serialize};
@@ -190,6 +191,18 @@ pub enum Entry {
     },
     /// What an attempt held back for others is part of the run now. Its files are not.
     Published(Outbox),
+    /// A person answered, or nobody did in time.
+    Answered {
+        /// The question's number in the run.
+        number: u32,
+        /// The answer.
+        answer: Answer,
+    },
+    /// For this long the run waited for people and for nothing else, or rested while one answered. That time does not count.
+    Idled {
+        /// How long.
+        span: Duration,
+    },
     /// An attempt ended.
     AttemptEnded {
         /// How.

@@ -29,6 +29,7 @@ pub mod model;
 pub mod outbox;
 pub mod path;
 pub mod payload;
+pub mod people;
 pub mod reach;
 pub mod recall;
 pub mod spend;

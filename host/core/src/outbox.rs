@@ -4,6 +4,7 @@ use crate::children::ChildTask;
 use crate::id::{Name, TaskId};
 use crate::memory::MemoryWrite;
 use crate::messages::{MessageId, Sent};
+use crate::people::Asked;
 use serde::{Deserialize, Serialize};
 
 /// What an attempt has held back for others, and makes known in one step: it is part of the one entry that says so.
@@ -27,6 +28,9 @@ pub struct Outbox {
     /// What it changed in memory.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub memory: Vec<MemoryWrite>,
+    /// What it asks a person, and waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
 }
 
 impl Outbox {
@@ -37,8 +41,8 @@ impl Outbox {
 
     /// Whether nothing is held back.
     pub fn is_empty(&self) -> bool {
-        let Self { spawned, cancelled, sent, received, subscribed, memory } = self;
+        let Self { spawned, cancelled, sent, received, subscribed, memory, asked } = self;
         let is_of_run = spawned.is_empty() && cancelled.is_empty() && sent.is_empty() && received.is_empty();
-        is_of_run && subscribed.is_none() && memory.is_empty()
+        is_of_run && subscribed.is_none() && memory.is_empty() && asked.is_none()
     }
 }

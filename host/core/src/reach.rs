@@ -9,6 +9,7 @@ use crate::ground::{Ground, NoGround};
 use crate::memory::{Memory, NoMemory};
 use crate::messages::{Mailbox, NoMailbox};
 use crate::model::Models;
+use crate::people::{NoPeople, People};
 use serde::{Deserialize, Serialize};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub struct Reach {
     pub mailbox: Arc<dyn Mailbox>,
     /// Memory that outlives it.
     pub memory: Arc<dyn Memory>,
+    /// The people that it can ask.
+    pub people: Arc<dyn People>,
     /// What its host calls reach outside.
     pub services: Services,
 }
@@ -43,6 +46,7 @@ impl Reach {
             live: Arc::new(Unwatched),
             mailbox: Arc::new(NoMailbox),
             memory: Arc::new(NoMemory),
+            people: Arc::new(NoPeople),
             services,
         }
     }

@@ -13,6 +13,7 @@ use crate::options::{Apply, ResumeOptions, RunControl, RunOptions};
 use crate::orchestrator::{Book, Dispatcher, Outputs};
 use crate::places::Places;
 use crate::ports::{PluginInfo, Ports};
+use crate::questions::{Forum, Questions};
 use crate::report::RunReport;
 use crate::room::Room;
 use crate::shared::{Configured, Head, Shared, Stop};
@@ -55,6 +56,7 @@ struct Start {
     used: Used,
     budget: Budget,
     boxes: Boxes,
+    questions: Questions,
 }
 
 impl Engine {
@@ -99,6 +101,7 @@ impl Engine {
             used: Used::default(),
             budget: workflow.budget,
             boxes: Boxes::default(),
+            questions: Questions::default(),
         };
         let facts = start.facts(&workflow);
         let shared = Arc::new(self.share(start, &workflow, &facts)?);
@@ -217,6 +220,7 @@ impl Engine {
             used: history.used,
             budget: budget.unwrap_or_else(|| history.budget(workflow)),
             boxes: history.boxes.clone(),
+            questions: history.questions.clone(),
         };
         let facts = start.facts(workflow);
         self.share(start, workflow, &facts).map(Arc::new)
@@ -268,6 +272,7 @@ impl Engine {
             readable: Readable::default(),
             board: Board::new(room.clone()),
             mail: Arc::new(Mail::new(start.boxes)),
+            forum: Arc::new(Forum::new(start.questions)),
             spending: Spending::new(start.budget, start.used),
             room,
             seat: self.places.as_ref().map(Places::join),

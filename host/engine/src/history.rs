@@ -13,6 +13,7 @@ use crate::hooks::Told;
 use crate::mail::{Boxes, Postmark};
 use crate::options::Apply;
 use crate::ports::Records;
+use crate::questions::Questions;
 use crate::spending::Used;
 
 pub use error::HistoryError;
@@ -89,6 +90,8 @@ pub struct History {
     pub(crate) reusable: HashMap<Digest, Reusable>,
     /// The messages that wait.
     pub(crate) boxes: Boxes,
+    /// What people were asked.
+    pub(crate) questions: Questions,
     /// All that the graph of tasks went through, in order.
     pub(crate) steps: Vec<Step>,
 }
@@ -202,6 +205,7 @@ impl History {
             outputs: 0,
             reusable: HashMap::new(),
             boxes: Boxes::default(),
+            questions: Questions::default(),
             steps: Vec::new(),
         })
     }
@@ -221,6 +225,7 @@ impl History {
             Entry::RunResumed { budget, .. } => self.budget = budget.or(self.budget),
             Entry::PluginUsed { name, plugin, digest, .. } => self.plugins.push((plugin, name, digest)),
             Entry::RunChanged { to, .. } => self.state = to,
+            Entry::Idled { span } => self.active = self.active.saturating_sub(span),
             Entry::Checkpointed { number, version, reason, .. } => {
                 self.checkpoints.push(Checkpoint { number, version, reason, at, position });
                 self.next_checkpoint = number.saturating_add(1);
@@ -236,6 +241,8 @@ impl History {
                 // What the first run keeps of the ones before is its own affair.
                 self.dropped = checkpoint.saturating_sub(1);
                 self.tasks.values_mut().for_each(TaskHistory::leave_behind);
+                // Who asked begins again.
+                self.questions.retain(|_| false);
             }
             Entry::Applied { version, .. } => self.applied = Some(version),
             Entry::TaskPlanned { agent, .. } => {
@@ -279,7 +286,10 @@ impl History {
         let Self { tasks, boxes, .. } = self;
         boxes.drop_received(sender, &outbox.received);
         boxes.deliver(sender, mark, &outbox, |task| tasks.get(task).is_some_and(TaskHistory::is_open));
-        let Outbox { spawned, cancelled, .. } = outbox;
+        let Outbox { spawned, cancelled, asked, .. } = outbox;
+        if let Some(asked) = asked {
+            self.questions.ask(sender, asked);
+        }
         if !spawned.is_empty() || !cancelled.is_empty() {
             self.steps.push(Step::Published(Outbox { spawned, cancelled, ..Outbox::default() }));
         }
@@ -306,6 +316,9 @@ impl History {
                 task.change(position, to);
                 if !task.is_open() {
                     self.boxes.end(&id);
+                }
+                if !task.has_try() {
+                    self.questions.forget(&id);
                 }
                 self.steps.push(Step::Changed(id, to));
             }
@@ -346,6 +359,7 @@ impl History {
                 task.attempt_started(position, number, judges.is_some());
                 task.work = work.map(|key| (key, number, base));
             }
+            Entry::Answered { number, answer } => self.questions.answered(&id, number, answer),
             Entry::IncidentRaised { incident } => {
                 self.incidents += 1;
                 task.tries = task.tries.saturating_add(1);

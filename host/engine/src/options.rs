@@ -2,10 +2,15 @@
 
 use longhaul_core::entry::Budget;
 use longhaul_core::grant::Permissions;
+use longhaul_core::people::{Answer, AnswerError};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
+
+mod answers;
+
+pub(crate) use answers::{Answering, Answers};
 
 /// What a run is given beside its workflow.
 #[derive(Debug, Clone, Default)]
@@ -58,20 +63,27 @@ pub enum Apply {
 /// What an operator can order while a run is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Order {
+    /// Nothing more than that something else is known now.
+    Nothing,
     Checkpoint,
     Pause,
     Cancel,
 }
 
 /// Pauses, cancels or checkpoints a run. Clones do so to the same run.
-#[derive(Debug, Clone)]
-pub struct RunControl(Arc<watch::Sender<Given>>);
+#[derive(Debug, Clone, Default)]
+pub struct RunControl {
+    given: Arc<watch::Sender<Given>>,
+    answers: Answers,
+}
 
 /// What was ordered so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Given {
     checkpoints: u64,
     end: Option<Order>,
+    /// Whether people are waited for.
+    waits: bool,
 }
 
 impl RunControl {
@@ -87,13 +99,26 @@ impl RunControl {
         self.end(Order::Cancel);
     }
 
+    /// From now on the run stays up where only people can bring it on. Without this it is paused then.
+    pub fn wait_for_people(&self) {
+        self.given.send_modify(|given| given.waits = true);
+    }
+
+    /// Answers a question; comes back when the answer is durable. None where the run is over.
+    ///
+    /// # Errors
+    /// [`AnswerError`] where the answer is not taken.
+    pub async fn answer(&self, number: u32, answer: Answer) -> Option<Result<(), AnswerError>> {
+        self.answers.give(number, answer).await.ok()
+    }
+
     /// Has a checkpoint made soon.
     pub fn checkpoint(&self) {
-        self.0.send_modify(|given| given.checkpoints += 1);
+        self.given.send_modify(|given| given.checkpoints += 1);
     }
 
     fn end(&self, order: Order) {
-        self.0.send_if_modified(|given| {
+        self.given.send_if_modified(|given| {
             let is_more = given.end.is_none_or(|given| given < order);
             if is_more {
                 given.end = Some(order);
@@ -104,18 +129,12 @@ impl RunControl {
 
     /// Whether the run is to end already.
     pub(crate) fn is_to_end(&self) -> bool {
-        self.0.borrow().end.is_some()
+        self.given.borrow().end.is_some()
     }
 
     /// The orders to come, each once.
     pub(crate) fn orders(&self) -> Orders {
-        Orders { given: self.0.subscribe(), taken: Given::default() }
-    }
-}
-
-impl Default for RunControl {
-    fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(Given::default())))
+        Orders { given: self.given.subscribe(), taken: Given::default(), answers: self.answers.clone() }
     }
 }
 
@@ -123,9 +142,20 @@ impl Default for RunControl {
 pub(crate) struct Orders {
     given: watch::Receiver<Given>,
     taken: Given,
+    answers: Answers,
 }
 
 impl Orders {
+    /// Whether the run stays up where only people can bring it on.
+    pub(crate) fn waits_for_people(&self) -> bool {
+        self.given.borrow().waits
+    }
+
+    /// The answers of people.
+    pub(crate) fn answers(&self) -> Answers {
+        self.answers.clone()
+    }
+
     /// The run goes on in another life: an order to end it holds there too. A checkpoint that was made is not made again.
     pub(crate) fn live_on(&mut self) {
         self.taken.end = None;
@@ -143,9 +173,13 @@ impl Orders {
                 self.taken.end = given.end;
                 order
             }
-            None => {
+            None if given.checkpoints != taken.checkpoints => {
                 self.taken.checkpoints = given.checkpoints;
                 Order::Checkpoint
+            }
+            None => {
+                self.taken = given;
+                Order::Nothing
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What came of a run, for the one who started it.
 
+use crate::questions::OpenQuestion;
 use longhaul_core::counts::TaskCounts;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Change, ChangeKind};
@@ -20,6 +21,8 @@ pub struct RunReport {
     pub status: RunState,
     /// Why, for a person; empty where it goes without saying.
     pub reason: String,
+    /// What people are asked, where nobody else can bring the run on.
+    pub questions: Vec<OpenQuestion>,
     /// The version that it began with.
     pub base: Digest,
     /// The version that it ended with. It is kept, whether it was applied or not.

@@ -7,6 +7,7 @@ use crate::ledger::Ledger;
 use crate::mail::Mail;
 use crate::places::Seat;
 use crate::ports::{Observer, PluginInfo, Ports};
+use crate::questions::Forum;
 use crate::room::Room;
 use crate::spending::{Part, Spending};
 use longhaul_core::digest::Digest;
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) board: Board,
     /// The messages between tasks.
     pub(crate) mail: Arc<Mail>,
+    /// The questions to people.
+    pub(crate) forum: Arc<Forum>,
     pub(crate) spending: Spending,
     /// Where it takes places for its attempts; none where it need not share them.
     pub(crate) seat: Option<Seat>,

@@ -63,6 +63,8 @@ kinds! {
     Reused => "reused",
     AttemptSuspended => "attempt-suspended",
     Published => "published",
+    Answered => "answered",
+    Idled => "idled",
     AttemptEnded => "attempt-ended",
     Committed => "committed",
     Checkpointed => "checkpointed",

@@ -36,6 +36,10 @@ pub struct Summary {
     pub denials: u64,
     /// Failed attempts.
     pub incidents: u64,
+    /// Questions to people.
+    pub asked: u64,
+    /// Those of them that were answered; one that nobody waits for any more never is.
+    pub answered: u64,
     /// Computing of all ended attempts.
     pub fuel: Fuel,
     /// Tokens of language models, of all ended attempts.
@@ -88,14 +92,16 @@ impl Summary {
                 self.state = Some(*to);
                 self.ended = to.is_final().then_some(record.at);
             }
+            Entry::Published(outbox) => self.asked += u64::from(outbox.asked.is_some()),
+            Entry::Answered { .. } => self.answered += 1,
             Entry::Applied { files, .. } => self.applied = Some(self.applied.unwrap_or(0) + files),
             Entry::Forked { .. }
+            | Entry::Idled { .. }
             | Entry::Checkpointed { .. }
             | Entry::CheckpointsDropped { .. }
             | Entry::HookCalled { .. }
             | Entry::AttemptSuspended { .. }
             | Entry::Reused { .. }
-            | Entry::Published(_)
             | Entry::PluginUsed { .. }
             | Entry::Intended(_)
             | Entry::Kept { .. }

@@ -158,6 +158,7 @@ impl Try<'_> {
             ground: stage.ground(),
             mailbox: desk.clone(),
             memory: desk.clone(),
+            people: desk.clone(),
             live: shared.live(&attempt.task),
             services: shared.ports.services.clone(),
         };

@@ -3,6 +3,7 @@
 //! Its writes to memory lie here too, see [`Notes`].
 
 mod mail;
+mod people;
 
 use super::notes::Notes;
 use crate::board::size;
@@ -95,7 +96,7 @@ impl Desk {
     /// Takes it out of the record where that says next that what is held back was published; tells whether it did.
     fn replay_publication(&self) -> Result<bool, Fault> {
         let published = |entry: &Entry| match entry {
-            Entry::Published(outbox) if outbox.subscribed.is_none() => Some(()),
+            Entry::Published(outbox) if outbox.subscribed.is_none() && outbox.asked.is_none() => Some(()),
             _ => None,
         };
         let was = self.transcript.take(self.attempt.number, published)?.is_some();

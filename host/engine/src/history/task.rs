@@ -170,6 +170,11 @@ impl TaskHistory {
         !self.state.is_final() || self.state == TaskState::Escalated
     }
 
+    /// Whether a try of it is under way.
+    pub(super) fn has_try(&self) -> bool {
+        self.began.is_some() && self.state != TaskState::Failing
+    }
+
     /// Whether nothing is left to do of it but to say so.
     pub(super) fn is_done(&self) -> bool {
         self.is_committed && matches!(self.ended, Some((_, Ok(Outcome::Completed(_)))))

@@ -2,12 +2,15 @@
 
 use super::{Checkpoint, History};
 use crate::history::task::TaskHistory;
+use crate::questions::OpenQuestion;
 use crate::report::TaskRow;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::Budget;
 use longhaul_core::id::{Name, TaskId};
 use longhaul_core::manifest::PluginKind;
+use longhaul_core::people::{AnswerError, Reply};
 use longhaul_core::state::TaskState;
+use longhaul_core::units::Timestamp;
 use longhaul_core::workflow::model::Workflow;
 
 /// Where a task stands that goes on with its run.
@@ -33,6 +36,24 @@ impl History {
         }
         all.sort_unstable_by_key(|standing| standing.task);
         all
+    }
+
+    /// The questions that a person has to answer, by number.
+    pub fn questions(&self) -> Vec<OpenQuestion> {
+        self.questions.open()
+    }
+
+    /// The task that asked question `number`, where `reply` answers it.
+    ///
+    /// # Errors
+    /// [`AnswerError`].
+    pub fn admits(&self, number: u32, reply: &Reply) -> Result<TaskId, AnswerError> {
+        self.questions.admit(number, reply)
+    }
+
+    /// When its record ends.
+    pub fn last(&self) -> Timestamp {
+        self.last
     }
 
     /// How many files differ from what the run began with.

@@ -7,6 +7,7 @@ use crate::error::Halt;
 use crate::history::TaskHistory;
 use crate::ledger::Ledger;
 use crate::mail::Mail;
+use crate::questions::Forum;
 use crate::report::TaskRow;
 use crate::shared::Shared;
 use longhaul_core::agents::Agents;
@@ -27,6 +28,7 @@ pub(crate) struct Book {
     ledger: Arc<Ledger>,
     /// Is told which tasks can be written to.
     mail: Arc<Mail>,
+    forum: Arc<Forum>,
     graph: Graph,
     facts: HashMap<TaskId, Facts>,
     /// What the record says of each task, while a resumed run is brought to where it was; what happens then is in the
@@ -68,8 +70,8 @@ impl Book {
         let excused =
             all.filter(|(_, history)| history.excuses_all()).filter_map(|(task, _)| Name::new(task.name()).ok());
         let excused = excused.collect();
-        let (ledger, mail) = (shared.ledger.clone(), shared.mail.clone());
-        let mut book = Self { ledger, mail, graph, facts, known, to_come: gone, excused };
+        let (ledger, mail, forum) = (shared.ledger.clone(), shared.mail.clone(), shared.forum.clone());
+        let mut book = Self { ledger, mail, forum, graph, facts, known, to_come: gone, excused };
         for (name, spec) in &workflow.tasks {
             let task = TaskId::single(name);
             // What is done element by element has nobody who could read.
@@ -294,9 +296,13 @@ impl Book {
             {
                 facts.let_go();
                 self.mail.end(task);
+                self.forum.forget(task);
             }
             if self.known.is_some() {
                 continue;
+            }
+            if *to == TaskState::Failing {
+                self.forum.forget(task);
             }
             let position = self.ledger.task(task, Entry::TaskChanged { from: *from, to: *to })?;
             if *to == TaskState::Running

@@ -111,11 +111,13 @@ impl Dispatcher {
 
     async fn loop_(&mut self, orders: &mut Orders, base: Digest, time_left: Duration) -> Result<(), Halt> {
         let shared = self.shared.clone();
+        let (began, mut idle) = (shared.ports.time.now(), Duration::ZERO);
         let mut time_is_up = shared.ports.time.sleep(time_left);
         let mut may_run_out = true;
         let every = self.workflow.checkpoints.every;
         let mut interval = shared.ports.time.sleep(every);
         let mut deadline = self.next_deadline();
+        let answers = orders.answers();
         if shared.spending.budget().disk.is_some() {
             // From here on it is known what the content takes.
             self.collect(base).await?;
@@ -127,19 +129,20 @@ impl Dispatcher {
                 continue;
             }
             if self.flight.is_empty() {
-                if self.ending.is_none() && self.break_deadlock()? {
-                    continue;
+                let Some(waited) = self.at_rest(orders).await? else { return Ok(()) };
+                if !waited.is_zero() {
+                    // What people take for an answer is not the run's time.
+                    idle += waited;
+                    let worked = shared.ports.time.now().since(began).saturating_sub(idle);
+                    time_is_up = shared.ports.time.sleep(time_left.saturating_sub(worked));
                 }
-                return Ok(());
+                continue;
             }
             tokio::select! {
                 biased;
                 error = shared.ledger.broken() => return Err(error.into()),
-                order = orders.next() => match order {
-                    Order::Checkpoint => self.checkpoint(CheckpointReason::Demand)?,
-                    Order::Pause => self.end(Ending::Pause),
-                    Order::Cancel => self.end(Ending::Cancel),
-                },
+                order = orders.next() => self.order(order)?,
+                answering = answers.next() => self.answer(answering).await?,
                 () = &mut interval => {
                     self.checkpoint(CheckpointReason::Interval)?;
                     self.collect(base).await?;
@@ -163,6 +166,16 @@ impl Dispatcher {
                 },
             }
         }
+    }
+
+    pub(super) fn order(&mut self, order: Order) -> Result<(), Halt> {
+        match order {
+            Order::Nothing => {}
+            Order::Checkpoint => self.checkpoint(CheckpointReason::Demand)?,
+            Order::Pause => self.end(Ending::Pause),
+            Order::Cancel => self.end(Ending::Cancel),
+        }
+        Ok(())
     }
 
     fn begin_what_can(&mut self) -> Result<(), Halt> {

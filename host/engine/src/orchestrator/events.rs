@@ -35,6 +35,8 @@ pub(super) enum Ending {
     Exhaust(Part),
     /// The run goes back to a checkpoint, for this task, and then on from there. What is under way is dropped.
     GoBack(TaskId, GoBack),
+    /// Only people can bring it on.
+    People,
     /// The operator paused the run.
     Pause,
     /// The operator cancelled the run.

@@ -5,6 +5,7 @@ use super::events::Ending;
 use crate::error::Halt;
 use crate::options::Apply;
 use crate::ports::Applied;
+use crate::questions::OpenQuestion;
 use crate::report::RunReport;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::Entry;
@@ -16,6 +17,8 @@ struct Closing {
     state: RunState,
     reason: String,
     applied: Option<u64>,
+    /// What people are asked, where only they can bring the run on.
+    questions: Vec<OpenQuestion>,
 }
 
 impl Dispatcher {
@@ -28,7 +31,8 @@ impl Dispatcher {
         started: Timestamp,
         apply: Apply,
     ) -> Result<RunReport, Halt> {
-        let mut closing = Closing { state, reason: String::new(), applied: None };
+        let questions = if self.ending == Some(Ending::People) { self.shared.forum.open() } else { Vec::new() };
+        let mut closing = Closing { state, reason: String::new(), applied: None, questions };
         let (event, reason) = self.outcome()?;
         // First, so that the end of the run is the end of its record.
         self.collect(base).await?;
@@ -51,6 +55,7 @@ impl Dispatcher {
                 self.book.cancel_open()?;
                 (RunEvent::Cancel, "cancelled by the operator".to_owned())
             }
+            Some(Ending::People) => (RunEvent::Pause, self.asks()),
             Some(Ending::Pause) => (RunEvent::Pause, "paused by the operator; `longhaul resume` goes on".to_owned()),
             Some(Ending::GoBack(..)) => {
                 return Err(Halt::Defect("the run was to go back to a checkpoint, and came to its end".to_owned()));
@@ -73,6 +78,19 @@ impl Dispatcher {
                 Some((_, Err(error))) => (RunEvent::Fail, format!("`done_when`: {error}")),
             },
         })
+    }
+
+    /// What people are asked, in words.
+    fn asks(&self) -> String {
+        let open = self.shared.forum.open();
+        let first = open.first().map(|open| {
+            format!("question {} of task `{}`: {}", open.asked.number, open.task, open.asked.question.summary)
+        });
+        match (first, open.len()) {
+            (None, _) => "it waits for people".to_owned(),
+            (Some(first), 1) => format!("it waits for an answer to {first}"),
+            (Some(first), many) => format!("it waits for answers to {many} questions, among them {first}"),
+        }
     }
 
     /// Puts the result of a run that met its objective where it belongs.
@@ -119,6 +137,7 @@ impl Dispatcher {
             run: self.shared.run.clone(),
             status: closing.state,
             reason: closing.reason,
+            questions: closing.questions,
             base,
             version: self.shared.head.version(),
             applied: closing.applied,

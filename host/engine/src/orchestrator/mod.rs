@@ -28,6 +28,7 @@ mod finish;
 mod go_back;
 mod incidents;
 mod outputs;
+mod people;
 mod repair;
 mod restore;
 mod reuse;

@@ -35,26 +35,41 @@ struct Waiting {
     children: HashSet<TaskId>,
     /// Whether a message wakes it.
     message: bool,
+    /// The question whose answer wakes it.
+    question: Option<u32>,
     timer: Option<AbortHandle>,
+}
+
+impl Waits {
+    /// The question whose answer a task waits for.
+    pub(super) fn waits_for_answer(&self, task: &TaskId) -> Option<u32> {
+        self.open.get(task)?.question
+    }
+
+    /// Whether a task waits for a person.
+    pub(super) fn has_questions(&self) -> bool {
+        self.open.values().any(|waiting| waiting.question.is_some())
+    }
 }
 
 impl Waiting {
     /// What it waits for, in words.
     fn what(&self) -> String {
         let children = self.children.iter().cloned().collect();
-        Wait { until: self.until, children, message: self.message }.to_string()
+        Wait { until: self.until, children, message: self.message, question: self.question }.to_string()
     }
 }
 
 impl Dispatcher {
     /// Lets a suspended task wait.
     pub(super) fn wait(&mut self, task: &TaskId, wait: Wait) -> Result<(), Halt> {
-        let Wait { until, children, message } = wait;
+        let Wait { until, children, message, question } = wait;
         let for_children = !children.is_empty();
         let ended = |state: TaskState| state.is_final() && state != TaskState::Escalated;
         let children: HashSet<_> =
             children.into_iter().filter(|child| !self.book.state(child).is_none_or(ended)).collect();
-        let has_come = message && self.shared.mail.sleep(task);
+        let is_answered = question.is_some_and(|number| self.shared.forum.answer(task, number).is_some());
+        let has_come = is_answered || message && self.shared.mail.sleep(task);
         if has_come || for_children && children.is_empty() {
             return self.apply(task, TaskEvent::Wake, None);
         }
@@ -70,7 +85,7 @@ impl Dispatcher {
                 }))
             }
         };
-        self.waits.open.insert(task.clone(), Waiting { ticket, until, children, message, timer });
+        self.waits.open.insert(task.clone(), Waiting { ticket, until, children, message, question, timer });
         Ok(())
     }
 
@@ -87,7 +102,11 @@ impl Dispatcher {
     /// The time has come that a task waited for.
     pub(super) fn woken(&mut self, task: &TaskId, ticket: u64) -> Result<(), Halt> {
         match self.waits.open.get(task) {
-            Some(waiting) if waiting.ticket == ticket => self.wake(task),
+            Some(waiting) if waiting.ticket == ticket => {
+                let until = waiting.until;
+                self.assume_answer(task, until)?;
+                self.wake(task)
+            }
             // It was woken by something else.
             _ => Ok(()),
         }

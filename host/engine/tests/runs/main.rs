@@ -23,6 +23,7 @@ mod messages;
 mod middle;
 mod order;
 mod outputs;
+mod people;
 mod record;
 mod recovery;
 mod renewal;

@@ -16,6 +16,7 @@ use longhaul_core::memory::{MemoryScope, MemoryWrite};
 use longhaul_core::messages::{MessageId, Recipient, Sent};
 use longhaul_core::outbox::Outbox;
 use longhaul_core::path::StagePath;
+use longhaul_core::people::{Answer, Asked, Question, Reply, Wants};
 use longhaul_core::spend::Spent;
 use longhaul_core::state::{RunState, TaskState};
 use longhaul_core::units::{Bytes, Fuel, Money, Timestamp, Tokens};
@@ -190,6 +191,10 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
             output: serde_json::json!({"changed": 3}),
         },
         EntryKind::AttemptSuspended => Entry::AttemptSuspended { wait: Wait::until(Timestamp(1_795_152_862_125)) },
+        EntryKind::Answered => {
+            Entry::Answered { number: 3, answer: Answer { reply: Reply::Text("yes".into()), by: "ada".into() } }
+        }
+        EntryKind::Idled => Entry::Idled { span: Duration::from_secs(60) },
         EntryKind::Published => Entry::Published(outbox()),
         EntryKind::AttemptEnded => Entry::AttemptEnded {
             result: Ok(Outcome::Completed(serde_json::json!({"changed": 3}))),
@@ -276,6 +281,25 @@ pub(crate) fn further() -> Vec<(&'static str, Record)> {
             *wait = Wait { children: vec![TaskId::new("change[1].tests").unwrap()], ..Wait::default() };
         }
     };
+    let asks = |entry: &mut Entry| {
+        if let Entry::AttemptSuspended { wait } = entry {
+            wait.question = Some(3);
+        }
+    };
+    let asked = |entry: &mut Entry| {
+        let question = Question {
+            summary: "Delete the old table?".into(),
+            detail: "It has *12* rows.".into(),
+            wants: Wants::Approval(Digest::of(b"drop")),
+            until: Some(START),
+            default: String::new(),
+        };
+        *entry = Entry::Published(Outbox { asked: Some(Asked { number: 3, question }), ..Outbox::default() });
+    };
+    let approved = |entry: &mut Entry| {
+        let reply = Reply::Approve(Digest::of(b"drop"));
+        *entry = Entry::Answered { number: 3, answer: Answer { reply, by: "ada".into() } };
+    };
     let listens = |entry: &mut Entry| {
         if let Entry::AttemptSuspended { wait } = entry {
             wait.message = true;
@@ -361,6 +385,9 @@ pub(crate) fn further() -> Vec<(&'static str, Record)> {
         ("action-answered", answered()),
         ("action-answered-context", filled()),
         ("published-messages", altered(EntryKind::Published, messages)),
+        ("published-asked", altered(EntryKind::Published, asked)),
+        ("answered-approve", altered(EntryKind::Answered, approved)),
+        ("attempt-suspended-question", altered(EntryKind::AttemptSuspended, asks)),
         ("published-subscribed", altered(EntryKind::Published, subscribed)),
         ("attempt-suspended-message", altered(EntryKind::AttemptSuspended, listens)),
         ("run-resumed-worked", altered(EntryKind::RunResumed, worked)),
