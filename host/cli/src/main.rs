@@ -6,6 +6,7 @@ mod failure;
 mod given;
 mod logging;
 mod progress;
+mod question;
 mod report;
 mod report_text;
 mod session;

@@ -1,11 +1,13 @@
 //! What happened in a run, as its journal tells: for `show`, and at the end of `run`.
 
 use crate::failure::{Exit, Failure};
+use crate::question::QuestionRow;
 use longhaul_core::action::ActionResult;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{ChangeKind, Entry, Record};
 use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
 use longhaul_core::incident::{Decision, Incident};
+use longhaul_core::people::Asked;
 use longhaul_core::state::{RunState, TaskState};
 use longhaul_core::units::{Bytes, Fuel, Money, Tokens};
 use longhaul_store::{EntryKind, Filter, Reader, RunInfo};
@@ -57,6 +59,9 @@ pub(crate) struct RunReport {
     pub refusals: Vec<RefusalRow>,
     /// Whether there were more kinds of refusals than are told apart.
     pub refusals_cut: bool,
+    /// What people are asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub questions: Vec<QuestionRow>,
     /// Failed attempts, and what was decided.
     pub incidents: Vec<IncidentRow>,
     /// Lines of the record.
@@ -189,6 +194,7 @@ impl RunReport {
             denials: s.denials,
             refusals: refusals.into_values().collect(),
             refusals_cut,
+            questions: fold.questions.iter().map(|(task, asked)| QuestionRow::of(&info.id, task, asked)).collect(),
             incidents: fold.incidents,
             entries: s.entries,
         })
@@ -217,6 +223,8 @@ struct Fold {
     /// All changes of paths, in order.
     changes: Vec<(String, ChangeKind)>,
     incidents: Vec<IncidentRow>,
+    /// The open questions, oldest first.
+    questions: Vec<(TaskId, Asked)>,
     /// How many changes there were at each checkpoint.
     marks: BTreeMap<u32, usize>,
 }
@@ -237,7 +245,19 @@ impl Fold {
                     self.plan(task, agent);
                 }
             }
-            Entry::TaskChanged { to, .. } => self.with(task, |row| row.state = *to),
+            Entry::TaskChanged { to, .. } => {
+                if to.is_final() || *to == TaskState::Failing {
+                    self.questions.retain(|(asker, _)| Some(asker) != task);
+                }
+                self.with(task, |row| row.state = *to);
+            }
+            Entry::Published(outbox) => {
+                let asked = task.zip(outbox.asked.as_ref());
+                self.questions.extend(asked.map(|(task, asked)| (task.clone(), asked.clone())));
+            }
+            Entry::Answered { number, .. } => self.questions.retain(|(_, asked)| asked.number != *number),
+            // Whoever asked begins again.
+            Entry::Forked { .. } => self.questions.clear(),
             Entry::Reused { from, .. } => self.with(task, |row| row.reused = Some(from.clone())),
             Entry::AttemptStarted { agent, .. } => self.with(task, |row| {
                 row.agent = agent.clone();
@@ -261,6 +281,7 @@ impl Fold {
                 self.marks.insert(*number, self.changes.len());
             }
             Entry::RolledBack { number, version, tasks, gone, .. } => {
+                self.questions.clear();
                 self.version = Some(*version);
                 // What changed since then does not count, as if it had never been.
                 self.changes.truncate(self.marks.get(number).copied().unwrap_or_default());
@@ -287,11 +308,10 @@ impl Fold {
             }
             Entry::Applied { files, .. } => self.applied = Some(*files),
             Entry::RunResumed { .. }
-            | Entry::Forked { .. }
+            | Entry::Idled { .. }
             | Entry::CheckpointsDropped { .. }
             | Entry::HookCalled { .. }
             | Entry::AttemptSuspended { .. }
-            | Entry::Published(_)
             | Entry::Decided { .. }
             | Entry::Intended(_)
             | Entry::Kept { .. }

@@ -30,6 +30,10 @@ impl RunReport {
         if self.tokens.0 > 0 || self.money.0 > 0 {
             text.push_str(&format!("{} tokens · {} of money\n", self.tokens, self.money));
         }
+        for question in &self.questions {
+            text.push('\n');
+            text.push_str(&question.to_text());
+        }
         self.write_tasks(&mut text);
         self.write_changes(&mut text);
         self.write_refusals(&mut text);

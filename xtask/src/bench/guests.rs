@@ -16,11 +16,19 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// A workspace with one file, and a workflow beside its tasks, given in YAML, for the guest of the benchmarks.
 pub(super) fn workspace(ground: &Ground, name: &str, tasks: &str) -> Result<PathBuf, BenchError> {
+    workspace_of(ground, name, "guest", tasks)
+}
+
+/// The same, whose tasks are done by `agent` where they do not say otherwise: `guest`, or `talk`, which talks with others of its kind.
+pub(super) fn workspace_of(ground: &Ground, name: &str, agent: &str, tasks: &str) -> Result<PathBuf, BenchError> {
     let folder = ground.empty_folder(name)?;
-    let guest = ground.house.guests().join("bench-guest.wasm");
+    let plugin = |name: &str| ground.house.guests().join(format!("{name}.wasm"));
+    let (guest, talk) = (plugin("bench-guest"), plugin("talk"));
     let workflow = format!(
-        "version: 1\nname: {name}\nconcurrency: {{ max: 64 }}\nrecovery: []\nagents: {{ guest: {{ plugin: {guest:?} }} }}\n\
-         defaults: {{ agent: guest, timeout: 7h }}\npermissions: {{ fs: {{ read: [\"**\"], write: [\"**\"] }} }}\ntasks:\n{tasks}"
+        "version: 1\nname: {name}\nconcurrency: {{ max: 64 }}\nrecovery: []\n\
+         agents: {{ guest: {{ plugin: {guest:?} }}, talk: {{ plugin: {talk:?} }} }}\n\
+         defaults: {{ agent: {agent}, timeout: 7h }}\n\
+         permissions: {{ fs: {{ read: [\"**\"], write: [\"**\"] }}, messages: [\"*\"] }}\ntasks:\n{tasks}"
     );
     write(&folder.join("seed"), "content\n")?;
     write(&folder.join("bench.workflow.yaml"), &workflow)?;

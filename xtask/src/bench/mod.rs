@@ -8,6 +8,7 @@ mod effects;
 mod fan_out;
 mod ground;
 mod guests;
+mod messages;
 mod programs;
 mod resume;
 mod row;
@@ -24,7 +25,7 @@ pub(crate) use row::{Row, json, table};
 type Measurement = fn(&Ground) -> Result<Vec<Row>, BenchError>;
 
 /// All measurements with what they are about. A further one is one line here.
-const MEASUREMENTS: [(&str, Measurement); 11] = [
+const MEASUREMENTS: [(&str, Measurement); 12] = [
     ("the sandbox: instances, computing, file operations", programs::sandbox),
     ("the journal: what an entry costs", programs::store),
     ("memory: what is kept, and found again", programs::memory),
@@ -34,6 +35,7 @@ const MEASUREMENTS: [(&str, Measurement); 11] = [
     ("a fan-out of 1000 tasks, whole process", fan_out::measure),
     ("resume along 1000 to 100 000 recorded actions", resume::measure),
     ("10 000 suspended attempts", suspended::measure),
+    ("messages between agents, and 1000 waiting conversations", messages::measure),
     ("simulated runs of seven hours under faults", simulation::measure),
     ("codemod over 1000 files, beside a native tool", codemod::measure),
 ];

@@ -12,6 +12,7 @@ use longhaul_core::entry::{Entry, Record};
 use longhaul_core::grant::Capability;
 use longhaul_core::id::TaskId;
 use longhaul_core::outbox::Outbox;
+use longhaul_core::people::{Answer, Reply};
 use longhaul_core::spend::Spent;
 use longhaul_core::units::show_duration;
 use longhaul_store::{Content, EntryKind, Filter, Line};
@@ -141,6 +142,15 @@ fn describe(record: &Record, debug: bool) -> Option<String> {
         }
         Entry::AttemptSuspended { wait } => format!("is suspended and waits {wait}"),
         Entry::Published(outbox) => published(outbox),
+        Entry::Answered { number, answer: Answer { reply, by } } => {
+            let said = match reply {
+                Reply::Text(text) => format!("`{}`", one_line(text, 300)),
+                Reply::Approve(subject) => format!("yes to {subject}"),
+                Reply::Reject(subject) => format!("no to {subject}"),
+            };
+            format!("{} answers question {number}: {said}", one_line(by, 60))
+        }
+        Entry::Idled { span } => format!("only people were waited for, for {}", show_duration(*span)),
         Entry::AttemptEnded { result, usage } => match result {
             Ok(Outcome::Completed(_)) => {
                 format!("ends well: {} fuel, {} memory, {} host calls", usage.fuel, usage.memory, usage.actions)
@@ -253,7 +263,7 @@ fn ran(action: &Action) -> Option<String> {
 
 /// What was made known to others, in words.
 fn published(outbox: &Outbox) -> String {
-    let Outbox { spawned, cancelled, sent, received, subscribed, memory } = outbox;
+    let Outbox { spawned, cancelled, sent, received, subscribed, asked, memory } = outbox;
     let counted = [
         ("asks for", spawned.len(), "children"),
         ("cancels", cancelled.len(), "children"),
@@ -265,6 +275,11 @@ fn published(outbox: &Outbox) -> String {
     let told: Vec<_> = counted
         .map(|(does, count, what)| format!("{does} {count} {what}"))
         .chain(subscribed.iter().map(|topic| format!("subscribes to `{topic}`")))
+        .chain(
+            asked
+                .iter()
+                .map(|asked| format!("asks question {}: {}", asked.number, one_line(&asked.question.summary, 300))),
+        )
         .collect();
     told.join(", ")
 }

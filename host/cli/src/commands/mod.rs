@@ -1,5 +1,6 @@
 //! The commands: one file each, whose doc comment is its help.
 
+mod answer;
 mod apply;
 mod checkpoint;
 mod completions;
@@ -49,6 +50,7 @@ enum Command {
     Resume(resume::Args),
     Pause(pause::PauseArgs),
     Cancel(pause::CancelArgs),
+    Answer(answer::Args),
     Checkpoint(checkpoint::Args),
     Fork(fork::Args),
     Runs(runs::Args),
@@ -72,6 +74,7 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
         Command::Resume(args) => resume::run(&place, &args),
         Command::Pause(args) => pause::pause(&place, &args),
         Command::Cancel(args) => pause::cancel(&place, &args),
+        Command::Answer(args) => answer::run(&place, &args),
         Command::Checkpoint(args) => checkpoint::run(&place, &args),
         Command::Fork(args) => fork::run(&place, &args),
         Command::Runs(args) => runs::run(&place, &args),

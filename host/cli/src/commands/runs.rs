@@ -4,6 +4,7 @@ use crate::failure::{Exit, Failure};
 use crate::state::{Place, now};
 use crate::terminal::{one_line, say, table};
 use longhaul_core::id::RunId;
+use longhaul_core::state::RunState;
 use longhaul_core::units::show_duration;
 use longhaul_store::{RunInfo, StateLock};
 use serde_json::json;
@@ -70,6 +71,7 @@ pub(crate) fn active(folder: &Path) -> Option<RunId> {
 /// A run's status. One that is not final although nobody works on it was interrupted.
 pub(crate) fn status(info: &RunInfo, active: Option<&RunId>) -> String {
     match info.summary.state {
+        Some(RunState::Paused) if info.summary.asked > info.summary.answered => "paused, asks".to_owned(),
         Some(state) if state.is_final() => state.to_string(),
         state if active == Some(&info.id) => state.map_or_else(|| "running".to_owned(), |state| state.to_string()),
         _ => "interrupted".to_owned(),

@@ -36,6 +36,7 @@ impl Came {
         object["workspace"] = json!(report.workspace);
         object["applied"] = json!(report.applied);
         object["changes"] = json!(report.changes.len());
+        object["questions"] = json!(report.questions);
         object["seconds"] = json!(report.seconds);
         object["state"] = json!(state);
         Ok(Self { report, state, line: format!("{object}\n") })
@@ -52,8 +53,9 @@ impl Came {
 }
 
 /// What the status of a run means to whoever waits for it.
-pub(super) fn exit_code(status: RunState) -> ExitCode {
-    match status {
+pub(super) fn exit_code(report: &longhaul_engine::RunReport) -> ExitCode {
+    match report.status {
+        RunState::Paused if !report.questions.is_empty() => Exit::Waiting.into(),
         RunState::Completed => ExitCode::SUCCESS,
         RunState::Escalated => Exit::Waiting.into(),
         RunState::Exhausted => Exit::Exhausted.into(),

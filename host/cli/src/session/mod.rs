@@ -6,11 +6,14 @@
 //!             └──► carry ──► engine, signals, requests ──► what came of it
 //! ```
 
+mod answers;
+mod bell;
 mod ending;
 mod notice;
 mod request;
 mod stop;
 
+pub(crate) use answers::give_answer;
 pub(crate) use request::{Request, ask};
 
 use crate::failure::{Exit, Failure, unopened};
@@ -19,6 +22,7 @@ use crate::logging;
 use crate::progress::Progress;
 use crate::state;
 use crate::wiring::{Loaded, Source, import, open_workspace, sandbox, services};
+use bell::Bell;
 use ending::Came;
 use longhaul_core::digest::Digest;
 use longhaul_core::id::RunId;
@@ -42,18 +46,29 @@ pub(crate) struct Manner {
     /// Refuse to run where the kernel cannot confine the agents' threads, or keep commands apart from files, network and processes
     #[arg(long)]
     require_isolation: bool,
-    /// Run PROGRAM where the run ends failed, escalated or out of budget, with the line of `--json` on its stdin
+    /// Run PROGRAM where the run ends failed, escalated or out of budget, with the line of `--json` on its stdin, and where an agent asks
+    /// a person
     #[arg(long, value_name = "PROGRAM")]
     notify: Option<PathBuf>,
     /// Let commands read DIR and run programs of its `bin`, beside those of the system; may be repeated
     #[arg(long, value_name = "DIR")]
     tools: Vec<PathBuf>,
+    /// Stay up where only people can bring the run on, and wait for `longhaul answer`; without this the run is paused then
+    #[arg(long)]
+    wait: bool,
     /// Show no live progress
     #[arg(long, short)]
     quiet: bool,
     /// End with one line of JSON on stdout instead of the report
     #[arg(long)]
     json: bool,
+}
+
+impl Manner {
+    /// Whether JSON is wanted.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
 }
 
 /// Runs `work` to its end on the host's threads.
@@ -165,9 +180,13 @@ impl Entered {
         lock.works_on(run).map_err(|e| Failure::of(Exit::Internal, format!("work on the run {run}"), &e))?;
         tracing::info!(%run, workflow = %given.workflow.name, "a run is under way");
         let signals = tokio::spawn(signals.watch(control.clone(), Arc::clone(&progress), store.clone()));
+        if manner.wait {
+            control.wait_for_people();
+        }
         let requests = tokio::spawn(request::watch(state.clone(), run.clone(), control, Arc::clone(&progress)));
         let memories = MemoryPort::new(&state, Place::Threads)
             .map_err(|e| Failure::of(Exit::Internal, "start the thread that reads memory", &e))?;
+        let (bell, ringing) = Bell::new(&progress, run, !manner.quiet, manner.notify.clone());
         let ports = Ports {
             hooks: Arc::new(HooksPort { workspace: Arc::clone(&workspace) as _, services: services.clone() }),
             services,
@@ -176,11 +195,15 @@ impl Entered {
             journal,
             memories: Arc::new(memories),
             time: Arc::new(MachineTime::new(state::now())),
-            observer: Arc::clone(&progress) as _,
+            observer: bell,
         };
         let ended = work(Engine::new(ports), given).await;
         signals.abort();
         requests.abort();
+        if let Some(ringing) = ringing {
+            // The engine is gone, and with it whoever rings; the program is told what it was not told yet.
+            drop(ringing.await);
+        }
         progress.finish();
         let closed = store.close();
         let report = ended.map_err(|e| ending::without_end(run, &e, workspace.applied()))?;
@@ -194,7 +217,7 @@ impl Entered {
             tracing::warn!(%run, program = %program.display(), %untold, "nobody was told");
             progress.say(&format!("warning: `{}` was to tell somebody of this: {untold}", program.display()));
         }
-        Ok(ending::exit_code(report.status))
+        Ok(ending::exit_code(&report))
     }
 }
 

@@ -3,6 +3,7 @@
 //! A request is a file in the state folder, `requests/RUN`, whose content is one word. Only who may write the state folder can
 //! ask, and the process that carries the run looks a few times a second. What nobody takes is taken back by who asked.
 
+use super::answers;
 use crate::failure::{Exit, Failure};
 use crate::progress::Progress;
 use longhaul_core::id::RunId;
@@ -16,11 +17,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The folder of requests in a state folder.
-const FOLDER: &str = "requests";
+pub(super) const FOLDER: &str = "requests";
 /// How often requests are looked for.
-const LOOK: Duration = Duration::from_millis(200);
+pub(super) const LOOK: Duration = Duration::from_millis(200);
 /// How long a run is waited for that was asked to stop.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// The most that is read of a request: whoever wrote it was not us.
 const MAX_WORD: u64 = 16;
 
@@ -79,6 +80,7 @@ pub(super) async fn watch(state: PathBuf, run: RunId, control: RunControl, progr
     let path = path(&state, &run);
     loop {
         tokio::time::sleep(LOOK).await;
+        answers::take(&state, &run, &control).await;
         match take(&path).as_deref() {
             Some("pause") => {
                 progress.say("pausing, as `longhaul pause` asks");
@@ -106,7 +108,7 @@ fn path(state: &Path, run: &RunId) -> PathBuf {
     state.join(FOLDER).join(run.as_str())
 }
 
-fn is_carried(state: &Path, run: &RunId) -> Result<bool, io::Error> {
+pub(super) fn is_carried(state: &Path, run: &RunId) -> Result<bool, io::Error> {
     let holder = StateLock::holder(state).map_err(io::Error::other)?;
     Ok(holder.is_some_and(|holder| holder.run.as_ref() == Some(run)))
 }
