@@ -223,6 +223,16 @@ pub mod tasks {
                 priority: 0,
             }
         }
+
+        /// The same for whichever granted agent has all of these skills, as the workflow names them, and the least to do.
+        pub fn skilled(
+            name: impl Into<String>,
+            skills: impl IntoIterator<Item = impl Into<String>>,
+            input: &serde_json::Value,
+        ) -> Self {
+            let skills = skills.into_iter().map(Into::into).collect();
+            Self { agent: None, skills, ..Self::new(name, String::new(), input) }
+        }
     }
 
     /// Asks for a child task; gives its id. It starts with the attempt's next commit or wait.

@@ -28,6 +28,9 @@ pub struct ChildTask {
     pub task: TaskId,
     /// Who works on it.
     pub agent: Name,
+    /// Others that may do it as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub or: Vec<Name>,
     /// Its input, a JSON object.
     pub input: Value,
     /// Children of the same parent that have to end well first.
@@ -114,11 +117,25 @@ pub trait Children: Send + Sync {
     fn publish(&self) -> Pin<Box<dyn Future<Output = Result<(), RecordError>> + Send + '_>>;
 }
 
+/// Who is to work on a child.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Worker {
+    /// This agent.
+    Agent(String),
+    /// Any agent that has all of these skills.
+    Skilled {
+        /// The skills.
+        skills: Vec<String>,
+        /// The agents that are granted, as each layer of the grant names them; `*` is all of them.
+        granted: Vec<Vec<String>>,
+    },
+}
+
 /// A child as it is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewChild {
     /// Who is to work on it.
-    pub agent: String,
+    pub worker: Worker,
     /// Its input, a JSON object.
     pub input: Value,
     /// Names of children of the same parent that have to end well first.

@@ -4,10 +4,12 @@
 //! the [`Permissions`] of each as a layer, and something is granted when every layer allows it; so the intersection
 //! needs no arithmetic on patterns, and nobody can widen what another one withheld. What no layer mentions is denied.
 
+use crate::approvals::Approvals;
 use crate::path::StagePath;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 /// A kind of action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -194,6 +196,8 @@ pub enum FsAccess {
 #[derive(Debug, Clone)]
 pub struct Grant {
     layers: Vec<Layer>,
+    /// What of it a person has to approve each time.
+    approvals: Arc<Approvals>,
 }
 
 #[derive(Debug, Clone)]
@@ -225,7 +229,18 @@ impl Grant {
                 })
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { layers })
+        Ok(Self { layers, approvals: Arc::default() })
+    }
+
+    /// The same, of which a person has to approve something each time.
+    #[must_use]
+    pub fn approving(self, approvals: &Arc<Approvals>) -> Self {
+        Self { approvals: Arc::clone(approvals), ..self }
+    }
+
+    /// What of it a person has to approve each time.
+    pub fn approvals(&self) -> &Arc<Approvals> {
+        &self.approvals
     }
 
     /// The layers, as they go into the record.

@@ -6,6 +6,7 @@
 
 pub mod action;
 pub mod agents;
+pub mod approvals;
 pub mod attempt;
 pub mod change;
 pub mod children;

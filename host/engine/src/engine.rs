@@ -29,7 +29,7 @@ use longhaul_core::units::Timestamp;
 use longhaul_core::workflow::expr::{Scope, Template};
 use longhaul_core::workflow::model::Workflow;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -236,13 +236,16 @@ impl Engine {
         for (name, spec) in &workflow.agents {
             let info = loaded(PluginKind::Agent, name, self.ports.plugins.agent(name))?;
             let config = evaluate(&spec.config, format!("agents.{name}.config"))?;
-            agents.insert(name.clone(), Configured { info, config, model: spec.model.clone() });
+            agents.insert(
+                name.clone(),
+                Configured { info, config, model: spec.model.clone(), skills: spec.skills.clone() },
+            );
         }
         let mut strategies = BTreeMap::new();
         for (name, spec) in &workflow.strategies {
             let info = loaded(PluginKind::Strategy, name, self.ports.plugins.strategy(name))?;
             let config = evaluate(&spec.config, format!("strategies.{name}.config"))?;
-            strategies.insert(name.clone(), Configured { info, config, model: None });
+            strategies.insert(name.clone(), Configured { info, config, model: None, skills: BTreeSet::new() });
         }
         let mut objective = match evaluate(&workflow.objective, "objective".to_owned())? {
             Value::String(text) => text,
@@ -261,7 +264,7 @@ impl Engine {
             workflow: workflow.name.clone(),
             objective,
             policy: start.policy,
-            grants: Grants::default(),
+            grants: Grants::new(workflow.approvals.clone()),
             agents,
             strategies,
             checks: workflow.checks.clone(),

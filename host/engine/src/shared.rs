@@ -16,7 +16,7 @@ use longhaul_core::id::{Name, RunId, TaskId};
 use longhaul_core::reach::Live;
 use longhaul_core::workflow::model::CheckSpec;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{MutexGuard, watch};
 
@@ -85,6 +85,8 @@ pub(crate) struct Configured {
     pub(crate) info: PluginInfo,
     /// A JSON object, evaluated.
     pub(crate) config: Value,
+    /// What an agent is able to do.
+    pub(crate) skills: BTreeSet<Name>,
     /// The model that it works with, where the workflow says.
     pub(crate) model: Option<String>,
 }

@@ -9,7 +9,7 @@ use crate::host::short;
 use longhaul_core::action::{Action, ActionResult, Exchange};
 use longhaul_core::attempt::Wait;
 use longhaul_core::digest::Digest;
-use longhaul_core::grant::{Capability, Permissions};
+use longhaul_core::grant::{Capability, Denial, Permissions};
 use longhaul_core::people::{Answer, MAX_DETAIL, MAX_OPTION, MAX_OPTIONS, MAX_SUMMARY, Question, Reply, Wants};
 
 impl human::Host for Guest {
@@ -61,19 +61,34 @@ impl human::Host for Guest {
 }
 
 impl Guest {
-    /// Asks a person to approve, for the host itself, what has the digest `subject`; nobody has to be granted that. Tells whether it was
-    /// approved. The summary and the detail say exactly what `subject` is the digest of.
+    /// Has a person approve a granted call that `approvals` of the workflow name. `resource` says what the call is done to, `detail` all that
+    /// a person has to see of it, and `subject` is the digest of all that will be done. A rejection is recorded as a refusal.
     pub(crate) async fn approved(
         &mut self,
-        summary: String,
+        capability: Capability,
+        operation: &'static str,
+        resource: &str,
         detail: String,
         subject: Digest,
-    ) -> wasmtime::Result<Result<bool, types::Error>> {
-        let summary = cut(summary, MAX_SUMMARY);
-        let detail = cut(detail, usize::try_from(MAX_DETAIL.0).unwrap_or(usize::MAX));
-        let question =
-            Question { summary, detail, wants: Wants::Approval(subject), until: None, default: String::new() };
-        Ok(self.ask_person("approve", question).await?.map(|answer| is_approval(&answer)))
+    ) -> wasmtime::Result<Result<(), types::Error>> {
+        let summary = format!("Approve {capability} {operation}: {}", one_line(resource));
+        let (summary, max) = (cut(summary, MAX_SUMMARY), usize::try_from(MAX_DETAIL.0).unwrap_or(usize::MAX));
+        let (wants, detail) = (Wants::Approval(subject), cut(detail, max));
+        let question = Question { summary, detail, wants, until: None, default: String::new() };
+        let answer = match self.ask_person("approve", question).await? {
+            Err(error) => return Ok(Err(error)),
+            Ok(answer) if is_approval(&answer) => return Ok(Ok(())),
+            Ok(answer) => answer,
+        };
+        let reason = format!("{} rejected it", answer.by);
+        let denial = Denial { capability, resource: short(resource), grant: String::new(), reason };
+        self.audit.action(Deed::new(capability, operation, denial.resource.clone()).denied(&denial))?;
+        Ok(Err(types::Error::Denied(types::Denial {
+            capability: capability.to_string(),
+            resource: denial.resource,
+            grant: denial.grant,
+            reason: denial.reason,
+        })))
     }
 
     fn may_ask(&mut self, operation: &'static str, summary: &str) -> wasmtime::Result<Result<(), types::Error>> {
@@ -161,6 +176,11 @@ fn check(question: &Question) -> Result<(), String> {
         return Err(format!("`detail` has {} bytes, more than {} (64 KiB)", detail.len(), MAX_DETAIL.0));
     }
     Ok(())
+}
+
+/// A text without the ends of its lines.
+fn one_line(text: &str) -> String {
+    text.split(['\n', '\r']).collect::<Vec<_>>().join(" ")
 }
 
 /// A text up to so many bytes.

@@ -9,7 +9,7 @@ use crate::guest::Guest;
 use crate::host::short;
 use longhaul_core::action::{Action, ActionResult};
 use longhaul_core::attempt::Wait;
-use longhaul_core::children::{ChildError, ChildStatus, NewChild};
+use longhaul_core::children::{ChildError, ChildStatus, NewChild, Worker};
 use longhaul_core::grant::{Capability, Permissions};
 use longhaul_core::id::TaskId;
 use serde_json::Value;
@@ -20,19 +20,29 @@ const MAX_WAITED_FOR: usize = 4_000;
 /// The most bytes of a child's input: as many as an output may have, which other tasks are given.
 const MAX_INPUT: usize = 1 << 20;
 
+/// The most skills that a child's agent can be asked to have.
+const MAX_SKILLS: usize = 20;
+
 impl tasks::Host for Guest {
     async fn spawn(&mut self, request: tasks::Request) -> wasmtime::Result<Result<String, types::Error>> {
         const OPERATION: &str = "spawn";
-        let agent = request.agent.clone().unwrap_or_default();
-        let line = format!("tasks: [{agent:?}]");
-        let may = |p: &Permissions| p.tasks.as_ref().is_some_and(|list| list.iter().any(|a| *a == agent || a == "*"));
-        let resource = format!("{} by {agent}", request.name);
+        let by = request.agent.clone().unwrap_or_else(|| format!("who has {}", request.skills.join(", ")));
+        let line =
+            request.agent.as_ref().map_or_else(|| "tasks: [\"*\"]".to_owned(), |agent| format!("tasks: [{agent:?}]"));
+        let named = request.agent.clone();
+        // Of those who have the skills the engine takes the ones that are granted.
+        let may = |p: &Permissions| {
+            let covers = |given: &String| named.as_ref().is_none_or(|agent| given == agent) || given == "*";
+            p.tasks.as_ref().is_some_and(|list| list.iter().any(covers))
+        };
+        let resource = format!("{} by {by}", request.name);
         if let Err(denied) = self.granted(Capability::Tasks, OPERATION, &resource, line, may)? {
             return Ok(Err(denied));
         }
         self.meter.charge_call(request.input.len() + request.needs.iter().map(String::len).sum::<usize>());
         // A request that was granted is made again when it is replayed, so that what is held back is what it was.
-        let answer = match (self.audit.replayed(Capability::Tasks, OPERATION), request_of(request)) {
+        let granted = self.grant().layers().map(|(_, layer)| layer.tasks.clone().unwrap_or_default()).collect();
+        let answer = match (self.audit.replayed(Capability::Tasks, OPERATION), request_of(request, granted)) {
             (Some(Action { result: ActionResult::Failed { error }, .. }), _) => Err(refusal(error)),
             (Some(Action { detail, .. }), Ok((name, child))) => {
                 self.reach.children.ask_again(&name, child);
@@ -166,11 +176,18 @@ impl Guest {
 }
 
 /// What a guest asks for, checked as far as that can be done without knowing the run.
-fn request_of(request: tasks::Request) -> Result<(String, NewChild), ChildError> {
+fn request_of(request: tasks::Request, granted: Vec<Vec<String>>) -> Result<(String, NewChild), ChildError> {
     let invalid = |reason: String| Err(ChildError::Invalid(reason));
-    let tasks::Request { name, agent, input, needs, priority, skills: _ } = request;
-    let Some(agent) = agent else {
-        return invalid("`agent` is missing: this host does not choose one by `skills` yet".to_owned());
+    let tasks::Request { name, agent, input, needs, priority, skills } = request;
+    let worker = match agent {
+        Some(agent) => Worker::Agent(agent),
+        None if skills.is_empty() => {
+            return invalid("`agent` is missing, and `skills` says nothing to choose one by".to_owned());
+        }
+        None if skills.len() > MAX_SKILLS => {
+            return invalid(format!("`skills` has {}, more than {MAX_SKILLS}", skills.len()));
+        }
+        None => Worker::Skilled { skills, granted },
     };
     if input.len() > MAX_INPUT {
         return invalid(format!(
@@ -183,7 +200,7 @@ fn request_of(request: tasks::Request) -> Result<(String, NewChild), ChildError>
         Ok(_) => return invalid("`input` is not a JSON object".to_owned()),
         Err(error) => return invalid(format!("`input` is not JSON: {error}")),
     };
-    Ok((name, NewChild { agent, input, needs, priority }))
+    Ok((name, NewChild { worker, input, needs, priority }))
 }
 
 /// A refusal that the record has in words.

@@ -5,7 +5,7 @@
 mod support;
 
 use longhaul_core::attempt::{AttemptEvent, AttemptReport, Limits, Ran, RecordError, Wait};
-use longhaul_core::children::{ChildError, ChildStatus, Children, NewChild};
+use longhaul_core::children::{ChildError, ChildStatus, Children, NewChild, Worker};
 use longhaul_core::clock::Clock;
 use longhaul_core::grant::{Grant, Party, Permissions};
 use longhaul_core::id::TaskId;
@@ -198,7 +198,8 @@ fn a_wait_for_children_costs_no_instance_and_ends_with_what_they_put_out() {
         let (ran, before, asked, published) = attempt(1, ChildStatus::Running, &[]).await;
         let wait = Wait { children: vec![TaskId::new("task.piece-0").unwrap()], ..Wait::default() };
         assert_eq!(ran, Ran::Suspended(wait));
-        let child = NewChild { agent: "hand".to_owned(), input: json!({ "n": 1 }), needs: vec![], priority: 0 };
+        let child =
+            NewChild { worker: Worker::Agent("hand".to_owned()), input: json!({ "n": 1 }), needs: vec![], priority: 0 };
         assert_eq!((asked.as_slice(), published), (&[("piece-0".to_owned(), child)][..], 1));
         // Brought back when the child has ended, it asks again for what it asked for, and gets the answer.
         let done = ChildStatus::Completed(Arc::new(json!({ "made": "it" })));

@@ -2,6 +2,7 @@
 
 use super::ready::Turn;
 use super::{Graph, GraphError, Kind, Node, TaskChange};
+use crate::agents::Agents;
 use crate::children::ChildTask;
 use crate::id::TaskId;
 use crate::state::TaskState;
@@ -34,7 +35,7 @@ impl Graph {
         let index = self.add(Node {
             id: child.task.clone(),
             name: owner.name.clone(),
-            agents: child.agent.clone().into(),
+            agents: Agents::any(child.agent.clone(), child.or.iter().cloned()),
             kind: Kind::Child { parent },
             state: TaskState::Pending,
             unmet: open.len(),

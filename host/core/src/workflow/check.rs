@@ -2,6 +2,7 @@
 //!
 //! A [`Checker`] goes on after an error, with a stand-in that fits, so that one reading tells all that is wrong.
 
+use super::abilities;
 use super::error::{MAX_ERRORS, WorkflowErrors};
 use super::expr::{Expression, Template, TemplateError};
 use super::model::{
@@ -191,7 +192,8 @@ impl Checker<'_> {
             let plugin = self.plugin(&field("plugin"), &agent.plugin);
             let config = self.config(&field("config"), agent.config, &inputs);
             agent_limits.insert(name.clone(), (field("limits"), agent.limits));
-            agents.insert(name, AgentSpec { plugin, config, max: agent.max, model: agent.model });
+            let skills = abilities::skills(self, &field("skills"), agent.skills);
+            agents.insert(name, AgentSpec { plugin, config, max: agent.max, model: agent.model, skills });
         }
         let models = self.models(raw.models);
         let mut strategies = self.strategies(raw.strategies, &inputs);
@@ -211,6 +213,7 @@ impl Checker<'_> {
             recovery: raw.recovery,
         }
         .check(self, raw.tasks, &mut strategies);
+        let approvals = abilities::approvals(self, raw.approvals.unwrap_or_default());
         let hooks = hooks::check(self, raw.hooks, &permissions);
         let checks = checks::check(self, raw.checks, &agents, &permissions);
         let done_when = raw.done_when.and_then(|text| self.expression(at!["done_when"], &text));
@@ -233,6 +236,7 @@ impl Checker<'_> {
             hooks,
             checks,
             permissions,
+            approvals,
             done_when,
         })
     }

@@ -6,6 +6,7 @@
 //!                 └──► schema (for editors) └──► errors, each with file, line, column, field and what to do
 //! ```
 
+mod abilities;
 mod cel;
 mod check;
 mod checks;

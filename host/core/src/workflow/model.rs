@@ -9,6 +9,7 @@ pub use crate::units::Money;
 
 use super::expr::{EvaluationError, Expression, Scope, Template};
 use crate::agents::Agents;
+use crate::approvals::Approvals;
 use crate::attempt::Limits;
 use crate::grant::Permissions;
 use crate::hook::HookSpec;
@@ -18,7 +19,7 @@ use crate::units::Bytes;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -58,6 +59,8 @@ pub struct Workflow {
     pub checks: BTreeMap<Name, CheckSpec>,
     /// What hooks may do: the workflow's permissions, without those of its tasks.
     pub permissions: Permissions,
+    /// What a person has to approve each time.
+    pub approvals: Approvals,
     /// What has to hold at the end for the objective to count as met.
     pub done_when: Option<Expression>,
 }
@@ -179,6 +182,8 @@ pub struct AgentSpec {
     pub max: Option<u32>,
     /// The model that it works with: agents with the same one share that model's limit.
     pub model: Option<String>,
+    /// What it is able to do.
+    pub skills: BTreeSet<Name>,
 }
 
 /// A model that is answered from a file, named relative to the workflow file's folder.

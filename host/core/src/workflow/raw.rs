@@ -53,6 +53,8 @@ pub(super) struct RawWorkflow {
     pub models: IndexMap<String, RawModel>,
     /// What tasks may do. What is not mentioned is denied.
     pub permissions: Option<RawPermissions>,
+    /// What a person has to approve each time before it is done, though it is granted.
+    pub approvals: Option<RawApprovals>,
     /// The strategies to ask when a task fails, in turn. Usually retry-jitter, rollback-validate, escalate.
     pub recovery: Option<Vec<String>>,
     /// Commands that say whether work is right, by name: a rollback can be validated by one.
@@ -175,6 +177,19 @@ pub(super) struct RawWorkspace {
     pub ignore: Vec<String>,
 }
 
+/// What a person has to approve before it is done.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Approvals")]
+pub(super) struct RawApprovals {
+    /// Commands, each by its program and arguments that it has in this order, whatever stands between them: `[git, push]`.
+    #[serde(default)]
+    pub exec: Vec<Vec<String>>,
+    /// Requests, each by its address, `*` for any characters, with a method before it where it is for that alone: `POST https://api.example.com/*`.
+    #[serde(default)]
+    pub http: Vec<String>,
+}
+
 /// An agent: a plugin with its configuration.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -190,6 +205,9 @@ pub(super) struct RawAgent {
     pub max: Option<u32>,
     /// The model that it works with: agents with the same one share `concurrency.models`.
     pub model: Option<String>,
+    /// What it is able to do, in words of your own: an agent that asks for a task by skills is given one that has all of them.
+    #[serde(default)]
+    pub skills: Vec<String>,
 }
 
 /// A model that is answered from a file. The run keeps what the file says.

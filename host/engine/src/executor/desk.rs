@@ -4,6 +4,7 @@
 
 mod mail;
 mod people;
+mod workers;
 
 use super::notes::Notes;
 use crate::board::size;
@@ -19,6 +20,7 @@ use longhaul_core::outbox::Outbox;
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use workers::workers;
 
 /// The desk of one attempt.
 pub(super) struct Desk {
@@ -167,18 +169,13 @@ impl Desk {
         let task = &self.attempt.task;
         let named = |text: &str| Name::new(text).map_err(|error| ChildError::Invalid(error.to_string()));
         let of_name = |text: &str| task.child(&named(text)?).map_err(|error| ChildError::Invalid(error.to_string()));
-        let agent = named(&new.agent)?;
         if name.starts_with('_') {
             return Err(ChildError::Invalid(format!(
                 "`{}` begins with `_`, as names of the host's own do",
                 short(name)
             )));
         }
-        if !self.shared.agents.contains_key(&agent) {
-            let known: Vec<_> = self.shared.agents.keys().map(|name| format!("`{name}`")).collect();
-            let known = known.join(", ");
-            return Err(ChildError::Invalid(format!("the workflow has no agent `{agent}`; it has {known}")));
-        }
+        let (agent, or) = workers(&self.shared.agents, &new.worker)?;
         if new.needs.len() > MAX_NEEDS {
             let found = new.needs.len();
             return Err(ChildError::Invalid(format!("it needs {found} others, and {MAX_NEEDS} are allowed at most")));
@@ -194,7 +191,7 @@ impl Desk {
                 needs.push(id);
             }
         }
-        Ok(ChildTask { task: of_name(name)?, agent, input: new.input, needs, priority: new.priority })
+        Ok(ChildTask { task: of_name(name)?, agent, or, input: new.input, needs, priority: new.priority })
     }
 }
 

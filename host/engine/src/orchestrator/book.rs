@@ -117,10 +117,10 @@ impl Book {
     /// Adds a task that another one asked for; gives all changes that follow.
     pub(super) fn spawn(&mut self, child: ChildTask) -> Result<Vec<TaskChange>, Halt> {
         let changes = self.graph.spawn(&child)?;
-        let ChildTask { task, agent, input, .. } = child;
+        let ChildTask { task, agent, or, input, .. } = child;
         let name = Name::new(task.name()).map_err(|error| Halt::Defect(error.to_string()))?;
         self.mail.open(&task);
-        self.enter(task.clone(), &name, &agent.into(), None)?;
+        self.enter(task.clone(), &name, &Agents::any(agent, or), None)?;
         self.facts(&task)?.child = Some(input);
         self.record(&changes)?;
         Ok(changes)

@@ -265,7 +265,7 @@ fn part_of(task: &TaskId, child: &TaskId) -> Option<u32> {
 }
 
 fn child(task: TaskId, agent: &Name, input: Value) -> ChildTask {
-    ChildTask { task, agent: agent.clone(), input, needs: Vec::new(), priority: 0 }
+    ChildTask { task, agent: agent.clone(), or: Vec::new(), input, needs: Vec::new(), priority: 0 }
 }
 
 fn object(value: Value) -> Map<String, Value> {

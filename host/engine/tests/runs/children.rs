@@ -229,6 +229,78 @@ async fn requests_that_make_no_sense_are_refused_in_words() {
     assert_eq!((report.status, report.tasks.len()), (RunState::Completed, 3), "{}", world.story());
 }
 
+/// A boss that asks for six pieces by whoever is able to do them, four at a time, and tells who did them.
+fn chooser() -> World {
+    let able = |world: World, agent: &'static str| {
+        world.agent(agent, move |job| async move {
+            act(&job, "works").ok();
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            write(&job, job.task.attempt.task.as_str(), agent);
+            Ok(json!({}))
+        })
+    };
+    let boss = strict().agent("boss", |job| async move {
+        let mut children = Vec::new();
+        for n in 0..6 {
+            let name = format!("c{n}");
+            children.push(job.reach.children.spawn(&name, skilled(&["rust", "tests"], &["*"])).unwrap());
+            act(&job, "spawn").ok();
+        }
+        wait_for(&job, &children).await?;
+        Ok(json!({}))
+    });
+    ["one", "two", "half"].into_iter().fold(boss, able)
+}
+
+fn skilled(skills: &[&str], granted: &[&str]) -> longhaul_core::children::NewChild {
+    let own = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let worker = longhaul_core::children::Worker::Skilled { skills: own(skills), granted: vec![own(granted)] };
+    longhaul_core::children::NewChild { worker, ..crate::world::new_child("", json!({}), &[]) }
+}
+
+const ABLE: &str = "agents: { boss: { plugin: boss }, one: { plugin: one, skills: [rust, tests] }, \
+                    two: { plugin: two, skills: [tests, docs, rust], max: 1 }, half: { plugin: half, skills: [rust] } }\n\
+                    defaults: { agent: boss }\nrecovery: [ s ]\nconcurrency: { max: 4 }";
+
+#[tokio::test(start_paused = true)]
+async fn work_goes_to_who_is_able_and_has_least_to_do_also_across_a_crash_anywhere() {
+    let by = |world: &World, report: &longhaul_engine::RunReport| {
+        let files = world.files.version(report.version);
+        (0..6).map(|n| files[&format!("plan.c{n}")].clone()).collect::<Vec<_>>()
+    };
+    let world = chooser();
+    let report = world.run(ABLE, "  plan: {}").await.unwrap();
+    assert_eq!(report.status, RunState::Completed, "{}\n{}", report.reason, world.story());
+    let done = by(&world, &report);
+    // The second one does one thing at a time.
+    assert_eq!(done, ["one", "two", "one", "one", "one", "two"], "{}", world.story());
+    cut_anywhere(chooser, ABLE, "  plan: {}", |world, report, case| {
+        assert_eq!(report.status, RunState::Completed, "{case}: {}\n{}", report.reason, world.story());
+        assert!(by(world, report).iter().all(|agent| agent != "half"), "{case}");
+        assert_eq!(attempts(world).values().filter(|tries| **tries > 1).count(), 0, "{case}\n{}", world.story());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn skills_that_nobody_has_or_nobody_granted_has_are_refused_in_words() {
+    let world = strict().agent("one", |_| async { Ok(json!({})) }).agent("two", |_| async { Ok(json!({})) });
+    let world = world.agent("half", |_| async { Ok(json!({})) }).agent("boss", |job| async move {
+        let refused = |skills: &[&str], granted: &[&str]| {
+            job.reach.children.spawn("a", skilled(skills, granted)).unwrap_err().to_string()
+        };
+        let nobody = refused(&["cobol"], &["one", "boss"]);
+        assert_eq!(
+            nobody,
+            "no agent that is granted has all of the skills `cobol`: `boss` has none, `one` has rust, tests"
+        );
+        assert!(refused(&["docs"], &["one"]).contains("`docs`"));
+        Ok(json!({}))
+    });
+    let report = world.run(ABLE, "  plan: {}").await.unwrap();
+    assert_eq!(report.status, RunState::Completed, "{}", world.story());
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_agent_that_asks_without_end_is_refused() {
     let world = strict().agent("hand", |_| async { Ok(json!({})) }).agent("boss", |job| async move {

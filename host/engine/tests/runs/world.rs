@@ -5,7 +5,7 @@ use crate::files::{FakeWorkspace, Files, Tree};
 use crate::memories::FakeMemories;
 use longhaul_core::action::{Action, ActionResult};
 use longhaul_core::attempt::{AttemptEvent, AttemptReport, Job, Outcome, Ran, RecordError, Recorder, Usage, Wait};
-use longhaul_core::children::NewChild;
+use longhaul_core::children::{NewChild, Worker};
 use longhaul_core::clock::Clock;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Entry, Position, Record};
@@ -376,7 +376,7 @@ pub(crate) fn spawn(job: &Job, child: &str, input: Value, needs: &[&str]) -> Res
 
 pub(crate) fn new_child(agent: &str, input: Value, needs: &[&str]) -> NewChild {
     let needs = needs.iter().map(|need| (*need).to_owned()).collect();
-    NewChild { agent: agent.to_owned(), input, needs, priority: 0 }
+    NewChild { worker: Worker::Agent(agent.to_owned()), input, needs, priority: 0 }
 }
 
 /// Makes some host call.

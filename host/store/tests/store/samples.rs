@@ -408,6 +408,7 @@ fn outbox() -> Outbox {
         spawned: vec![ChildTask {
             task: task("change[1].tests"),
             agent: Name::new("codemod").unwrap(),
+            or: Vec::new(),
             input: serde_json::json!({"files": ["src/a.rs"]}),
             needs: vec![task("change[1].docs")],
             priority: 2,

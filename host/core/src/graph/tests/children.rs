@@ -5,7 +5,7 @@ use crate::children::ChildTask;
 
 fn child(task: &str, needs: &[&str]) -> ChildTask {
     let needs = needs.iter().map(|need| id(need)).collect();
-    ChildTask { task: id(task), agent: name("a"), input: serde_json::json!({}), needs, priority: 0 }
+    ChildTask { task: id(task), agent: name("a"), or: Vec::new(), input: serde_json::json!({}), needs, priority: 0 }
 }
 
 fn started(graph: &mut Graph, task: &str) {

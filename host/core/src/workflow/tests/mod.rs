@@ -1,5 +1,6 @@
 //! What a workflow file means, and what it says when it is wrong.
 
+mod abilities;
 mod bad_input;
 mod expressions;
 mod schema;
