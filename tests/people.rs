@@ -140,3 +140,40 @@ fn who_may_not_ask_does_not_and_the_line_that_grants_it_is_told() {
         "{refusal}"
     );
 }
+
+/// A granted command that the workflow wants approved.
+fn approvals() -> &'static str {
+    r#"
+version: 1
+name: careful
+agents: { runner: { plugin: runner, config: { commands: [ [sh, -c, "echo once >> out.txt"] ] } } }
+permissions: { fs: { read: ["**"], write: ["**"] }, exec: [[sh]] }
+approvals: { exec: [[sh]] }
+recovery: [escalate]
+tasks: { work: { agent: runner } }
+"#
+}
+
+#[test]
+fn a_granted_command_that_has_to_be_approved_waits_for_a_person_and_does_just_what_was_approved() {
+    let place = place();
+    place.run(approvals(), &[]).code(3).shows(&["Approve exec run: sh -c echo once >> out.txt"]);
+    let asked = place.longhaul(["answer", "last", "--json"]).code(0).json();
+    let digest = asked[0]["approves"].as_str().unwrap().to_owned();
+    assert!(asked[0]["detail"].as_str().unwrap().contains(r#"["sh", "-c", "echo once >> out.txt"]"#), "{asked}");
+    assert!(!place.path("out.txt").exists());
+    place.longhaul(["answer", "last", "1", "--approve", "--resume"]).code(0);
+    assert_eq!(place.text("out.txt"), "once\n");
+    let lines = place.longhaul(["logs", "last", "--actions", "--json"]).code(0).json_lines();
+    let ran = lines.iter().find(|line| line["kind"] == "action" && line["capability"] == "exec").unwrap();
+    assert_eq!(ran["exchange"]["request"], digest.as_str(), "what was done is what was approved");
+}
+
+#[test]
+fn a_command_that_a_person_rejects_is_not_run() {
+    let place = place();
+    place.run(approvals(), &[]).code(3);
+    place.longhaul(["answer", "last", "--reject", "--by", "ada", "--resume"]).code(3);
+    assert!(!place.path("out.txt").exists());
+    assert_eq!(shown(&place)["refusals"][0]["reason"], "ada rejected it");
+}

@@ -54,12 +54,19 @@ impl exec::Host for Guest {
             self.audit.action(Deed::new(Capability::Exec, OPERATION, short(&resource)).failed(reason.clone()))?;
             return Ok(Err(types::Error::Unavailable(reason)));
         };
+        let request = wanted.request();
+        if self.grant().approvals().command(&argv) {
+            let detail = format!("{argv:?}\n{}", wanted.detail());
+            if let Err(rejected) = self.approved(Capability::Exec, OPERATION, &resource, detail, request).await? {
+                return Ok(Err(rejected));
+            }
+        }
         let outward = Outward {
             capability: Capability::Exec,
             operation: OPERATION,
             resource: short(&resource),
             detail: wanted.detail(),
-            request: wanted.request(),
+            request,
             kind: CallKind::Effect { idempotent, scope: KeyScope::Action },
         };
         let (ground, grant) = (Arc::clone(&self.reach.ground), self.grant().clone());

@@ -123,7 +123,8 @@ impl TaskHistory {
 
     pub(super) fn change(&mut self, position: Position, to: TaskState) {
         let from = std::mem::replace(&mut self.state, to);
-        self.is_foreign = false;
+        // What was under way when the run was copied begins anew.
+        let goes_on = !std::mem::take(&mut self.is_foreign);
         match to {
             TaskState::Pending if from == TaskState::Escalated => {
                 // A person has seen to it: what failed before counts no more.
@@ -134,11 +135,12 @@ impl TaskHistory {
                 self.is_told |= self.has_missed();
             }
             // It goes on in the middle of its try.
-            TaskState::Running if self.wait.is_some() => self.wait = None,
+            TaskState::Running if self.wait.is_some() && goes_on => self.wait = None,
             TaskState::Waiting => {}
-            TaskState::Pending if from == TaskState::Waiting => {}
+            TaskState::Pending if from == TaskState::Waiting && goes_on => {}
             TaskState::Running => {
                 self.began = Some((position, self.next));
+                self.wait = None;
                 self.ended = None;
                 self.is_committed = false;
             }

