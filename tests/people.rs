@@ -44,7 +44,7 @@ fn shown(place: &Place) -> Value {
 fn a_run_that_asks_rests_until_it_is_answered_and_resumed() {
     let place = place();
     let ended = place.run(&colours(), &[]);
-    ended.code(3).shows(&[
+    ended.code(3).says(&[
         "question 1 of task ask: Which colour?",
         "1. red",
         "2. blue",

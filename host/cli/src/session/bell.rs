@@ -1,14 +1,19 @@
 //! Tells of questions as they are asked: on the terminal, and by the operator's program.
+//!
+//! A question is told when its task waits for the answer: the record has it for good then.
 
 use super::notice;
 use crate::progress::Progress;
 use crate::question::QuestionRow;
 use longhaul_core::entry::{Entry, Record};
-use longhaul_core::id::RunId;
+use longhaul_core::id::{RunId, TaskId};
+use longhaul_core::people::Asked;
+use longhaul_core::state::TaskState;
 use longhaul_engine::ports::Observer;
 use serde_json::json;
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
@@ -18,6 +23,8 @@ pub(super) struct Bell {
     run: RunId,
     /// Whether they are shown on the terminal too.
     shows: bool,
+    /// What tasks ask that do not wait yet.
+    asked: Mutex<HashMap<TaskId, Asked>>,
     /// As many as questions: each waits for a person.
     news: Option<UnboundedSender<String>>,
 }
@@ -37,16 +44,27 @@ impl Bell {
                 (Some(news), Some(tokio::spawn(ring(program, told, Arc::clone(progress)))))
             }
         };
-        (Arc::new(Self { progress: Arc::clone(progress), run: run.clone(), shows, news }), ringing)
+        let (progress, run, asked) = (Arc::clone(progress), run.clone(), Mutex::default());
+        (Arc::new(Self { progress, run, shows, asked, news }), ringing)
     }
 }
 
 impl Observer for Bell {
     fn seen(&self, record: &Record) {
         self.progress.seen(record);
-        let (Entry::Published(outbox), Some(task)) = (&record.entry, &record.task) else { return };
-        let Some(asked) = &outbox.asked else { return };
-        let row = QuestionRow::of(&self.run, task, asked);
+        let Some(task) = &record.task else { return };
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let ready = match &record.entry {
+            Entry::Published(outbox) => {
+                outbox.asked.iter().for_each(|one| drop(asked.insert(task.clone(), one.clone())));
+                None
+            }
+            Entry::TaskChanged { to: TaskState::Waiting, .. } => asked.remove(task),
+            _ => None,
+        };
+        drop(asked);
+        let Some(ready) = ready else { return };
+        let row = QuestionRow::of(&self.run, task, &ready);
         if self.shows {
             self.progress.say(row.to_text().trim_end());
         }

@@ -57,8 +57,8 @@ pub(crate) async fn execute(shared: &Arc<Shared>, work: Work, stop: Arc<Stop>) -
         // Also where the work was refused or could not be committed after its attempt had ended well.
         Ok(Ending::Failed(attempt, problem)) => Ending::Failed(attempt, try_.transcript.with_effects(problem)),
         Ok(Ending::Suspended(wait)) => {
-            // Should its wait come to nothing, what it did outside is told from the record.
-            if try_.transcript.has_effects() {
+            // Should its wait come to nothing, what it did outside is told from the record; and people are told of what they are asked.
+            if try_.transcript.has_effects() || wait.question.is_some() {
                 shared.ledger.flush().await?;
             }
             Ending::Suspended(wait)
