@@ -48,7 +48,7 @@ pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
         vec![
             info.id.to_string(),
             one_line(&info.workflow, 30),
-            status(info, active),
+            shown_status(info, active),
             format!("{}/{}", s.tasks.completed, s.tasks.total()),
             s.changes.to_string(),
             s.denials.to_string(),
@@ -71,11 +71,16 @@ pub(crate) fn active(folder: &Path) -> Option<RunId> {
 /// A run's status. One that is not final although nobody works on it was interrupted.
 pub(crate) fn status(info: &RunInfo, active: Option<&RunId>) -> String {
     match info.summary.state {
-        Some(RunState::Paused) if info.summary.asked > info.summary.answered => "paused, asks".to_owned(),
         Some(state) if state.is_final() => state.to_string(),
         state if active == Some(&info.id) => state.map_or_else(|| "running".to_owned(), |state| state.to_string()),
         _ => "interrupted".to_owned(),
     }
+}
+
+/// The same for a person, who is told where an answer is waited for.
+fn shown_status(info: &RunInfo, active: Option<&RunId>) -> String {
+    let asks = info.summary.state == Some(RunState::Paused) && info.summary.asked > info.summary.answered;
+    format!("{}{}", status(info, active), if asks { ", asks" } else { "" })
 }
 
 /// A run as JSON.
