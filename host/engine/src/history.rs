@@ -112,7 +112,7 @@ pub(crate) enum Step {
     /// A task went to this state.
     Changed(TaskId, TaskState),
     /// Tasks were asked for.
-    Published(Outbox),
+    Published(Box<Outbox>),
 }
 
 impl Step {
@@ -291,7 +291,7 @@ impl History {
             self.questions.ask(sender, asked);
         }
         if !spawned.is_empty() || !cancelled.is_empty() {
-            self.steps.push(Step::Published(Outbox { spawned, cancelled, ..Outbox::default() }));
+            self.steps.push(Step::Published(Box::new(Outbox { spawned, cancelled, ..Outbox::default() })));
         }
     }
 
