@@ -39,7 +39,7 @@ impl HooksPort {
             return Err(ServiceError::Unavailable("this host runs no commands".to_owned()));
         }
         let failed = |error: &dyn std::error::Error| ServiceError::Failed(error.to_string());
-        let task = TaskId::new(&format!("_hook-{}", call.hook)).map_err(|error| failed(&error))?;
+        let task = TaskId::new(format!("_hook-{}", call.hook)).map_err(|error| failed(&error))?;
         let attempt = AttemptId { task, number: 1 };
         let stage = self.workspace.stage(call.version, &attempt, &Limits::default()).await;
         let stage = stage.map_err(|error| failed(&error))?;
