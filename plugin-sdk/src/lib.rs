@@ -79,7 +79,7 @@
 //!
 //! [[permissions]]
 //! capability = "fs.read"          # fs.read fs.write exec model http memory messages tasks human
-//! pattern = "**"                  # a path glob, an argv prefix, a model, a host, a scope
+//! pattern = "**"                  # a path glob, an argv prefix or `*`, a model, a host, a scope
 //! reason = "to count the lines of the file that the task names"
 //! optional = false                # true where the plugin also works without it
 //!
