@@ -48,6 +48,18 @@ fn a_workflow_remembers_from_one_run_to_the_next() {
         "2 writes to memory",
     ]);
 
+    // Whoever operates it can look.
+    place.longhaul(["memory", "list", "last", "--workflow"]).code(0).shows(&[
+        "style",
+        "Tabs are four spaces wide",
+        "visits",
+    ]);
+    let listed = place.longhaul(["memory", "list", "--workflow", "--prefix", "st", "--json"]).code(0).json();
+    assert_eq!(listed, serde_json::json!([{ "key": "style", "size": 25, "value": "Tabs are four spaces wide" }]));
+    assert_eq!(place.longhaul(["memory", "show", "visits", "--workflow"]).code(0).stdout, "3");
+    place.longhaul(["memory", "show", "style"]).code(2).says(&["remembers nothing under `style`"]);
+    place.longhaul(["memory", "list", "--task", "look"]).code(0).says(&["remembers nothing"]);
+
     // Another workflow in the same folder has a memory of its own, and so has what is one run's.
     place.run(&flow("  look: {}").replace("name: notes", "name: others"), &[]).code(0);
     assert_eq!(output(&place, "look")["visits"], 1);

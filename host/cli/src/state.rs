@@ -4,7 +4,7 @@
 //! .longhaul/
 //!   longhaul-state  the mark: a folder with content and without it is somebody's own, and is left alone
 //!   lock            one process writes at a time
-//!   journal.db      the record of every run
+//!   journal.db      the record of every run, and what agents remember
 //!   objects/        contents of files, by digest
 //!   tmp/            contents on their way there
 //!   stages/         what attempts write before it is committed

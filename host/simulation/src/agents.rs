@@ -32,13 +32,17 @@ async fn plan(project: Project, guest: &Guest) -> Result<Value, Stop> {
 }
 
 /// Replaces the call in the files of one chunk. Some chunks wait in the middle, some commit there, and some enter themselves in a
-/// list that another one enters itself in at the same time. Each tells the world outside, once.
+/// list that another one enters itself in at the same time. Each remembers how often it was tried, and tells the world outside, once.
 async fn change(project: Project, guest: &Guest) -> Result<Value, Stop> {
     let chunk = &guest.job.task.input["chunk"];
     let Some(index) = chunk["index"].as_u64().and_then(|index| u32::try_from(index).ok()) else {
         return Err(Stop::Failed(Problem::new(IncidentClass::Fatal, "no chunk was given")));
     };
     let files: Vec<&str> = chunk["files"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let key = format!("chunk {index:04}");
+    // Each try counts on where the last one had committed, or waited.
+    let tries: u32 = guest.recall(&key).await?.and_then(|text| text.parse().ok()).unwrap_or_default();
+    guest.remember(&key, &(tries + 1).to_string()).await?;
     for (number, file) in files.iter().enumerate() {
         let text = guest.read(file)?.unwrap_or_default();
         guest.think(file, project.work()).await?;

@@ -4,12 +4,14 @@
 use crate::ground::Ground;
 use longhaul_core::digest::{Digest, Hasher};
 use longhaul_core::entry::{Entry, Record};
+use longhaul_core::memory::{Keys, MemoryScope, MemorySpace};
+use longhaul_core::payload::Payload;
 use longhaul_core::state::{RunState, TaskState};
 use longhaul_core::units::Timestamp;
 use longhaul_core::workflow::parse::parse;
 use longhaul_engine::History;
 use longhaul_engine::ports::{Query, Records};
-use longhaul_store::{Reader, StateLock};
+use longhaul_store::{MemoryReader, Reader, StateLock};
 use longhaul_wiring::{Place, RecordsPort, WorkspacePort};
 use longhaul_workspace::VersionId;
 use std::collections::{BTreeMap, HashSet};
@@ -48,6 +50,7 @@ pub(crate) fn record(ground: &Ground) -> Result<Told, Broken> {
     let history = History::read(&records, &ground.run).map_err(unreadable)?;
     let mut fold = Fold::default();
     each(&records, ground, |position, record| fold.add(position, record))?;
+    memory(ground, &fold.memory)?;
     let Fold { incidents, entries, version, states, tasks, hasher, .. } = fold;
     if version != Some(history.version()) {
         return Err(Broken("the history ends with another version than the record's commits".to_owned()));
@@ -58,6 +61,21 @@ pub(crate) fn record(ground: &Ground) -> Result<Told, Broken> {
         }
     }
     Ok(Told { history, incidents, entries, digest: hasher.finish(), tasks })
+}
+
+/// Holds what the run remembers against what its record makes of it.
+fn memory(ground: &Ground, expected: &BTreeMap<String, Payload>) -> Result<(), Broken> {
+    let mut reader = MemoryReader::open(&ground.state).map_err(unreadable)?;
+    let space = MemorySpace::Run(ground.run.clone());
+    let all = Keys { prefix: "", after: None, limit: usize::MAX };
+    let mut found = BTreeMap::new();
+    for key in reader.keys(&space, all).map_err(unreadable)? {
+        found.extend(reader.get(&space, &key).map_err(unreadable)?.map(|value| (key, value)));
+    }
+    match found == *expected {
+        true => Ok(()),
+        false => Err(Broken(format!("the run remembers {found:?}, and its record says {expected:?}"))),
+    }
 }
 
 /// Shows each record to `see`, page by page.
@@ -87,6 +105,9 @@ struct Fold {
     states: BTreeMap<String, TaskState>,
     tasks: BTreeMap<String, u32>,
     hasher: Hasher,
+    memory: BTreeMap<String, Payload>,
+    /// What the run remembered at its checkpoints.
+    then: BTreeMap<u32, BTreeMap<String, Payload>>,
 }
 
 impl Fold {
@@ -102,7 +123,19 @@ impl Fold {
         self.last = record.at;
         self.hasher.update(serde_json::to_string(record).map_err(unreadable)?.as_bytes());
         let task = record.task.as_ref().map(ToString::to_string).unwrap_or_default();
+        if let Entry::Committed { published, .. } | Entry::Published(published) = &record.entry {
+            for write in published.memory.iter().filter(|write| write.scope == MemoryScope::Run) {
+                self.memory.remove(&write.key);
+                self.memory.extend(write.value.clone().map(|value| (write.key.clone(), value)));
+            }
+        }
         match &record.entry {
+            Entry::Checkpointed { number, .. } => {
+                self.then.insert(*number, self.memory.clone());
+            }
+            Entry::RolledBack { number, .. } => {
+                self.memory = self.then.get(number).cloned().unwrap_or_default();
+            }
             Entry::RunStarted { base, .. } => {
                 self.version = Some(*base);
                 self.versions.insert(*base);

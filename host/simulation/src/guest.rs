@@ -11,7 +11,9 @@ use longhaul_core::digest::Digest;
 use longhaul_core::effect::{Answered, Call, CallKind, KeyScope, perform};
 use longhaul_core::grant::{Capability, FsAccess};
 use longhaul_core::incident::{IncidentClass, Problem};
+use longhaul_core::memory::{MemoryError, MemoryScope};
 use longhaul_core::path::StagePath;
+use longhaul_core::payload::Payload;
 use longhaul_core::stage::{Create, FsError, NodeKind, OpenMode};
 use longhaul_core::units::{Bytes, Fuel, Timestamp};
 use serde_json::Value;
@@ -54,6 +56,15 @@ impl From<RecordError> for Stop {
             RecordError::Unknown(unknown) => (*unknown).into(),
             RecordError::Lost(reason) => Problem::new(IncidentClass::Transient, reason),
         })
+    }
+}
+
+impl From<MemoryError> for Stop {
+    fn from(error: MemoryError) -> Self {
+        match error {
+            MemoryError::Record(error) => error.into(),
+            MemoryError::Refused(error) => Stop::Failed(Problem::new(IncidentClass::Transient, error.to_string())),
+        }
     }
 }
 
@@ -229,6 +240,29 @@ impl Guest {
             },
         };
         self.act(Capability::Context, "checkpoint", "", told, 0)
+    }
+
+    /// Keeps a text in the memory of the run.
+    pub(crate) async fn remember(&self, key: &str, text: &str) -> Result<(), Stop> {
+        let memory = &self.job.reach.memory;
+        match self.job.recorder.replayed().filter(|action| action.operation == "set") {
+            Some(_) => memory.put_again(MemoryScope::Run, key, Some(text.into())),
+            None => memory.set(MemoryScope::Run, key, text.into()).await?,
+        }
+        self.act(Capability::Memory, "set", key, text.to_owned(), text.len() as u64)
+    }
+
+    /// What the run remembers; none where that is nothing.
+    pub(crate) async fn recall(&self, key: &str) -> Result<Option<String>, Stop> {
+        let told = match self.job.recorder.replayed().filter(|action| action.operation == "get") {
+            Some(action) => action.detail,
+            None => {
+                let found = self.job.reach.memory.get(MemoryScope::Run, key).await?;
+                found.as_ref().and_then(Payload::text).unwrap_or_default().to_owned()
+            }
+        };
+        self.act(Capability::Memory, "get", key, told.clone(), told.len() as u64)?;
+        Ok(Some(told).filter(|told| !told.is_empty()))
     }
 
     /// A step of the work, at which the attempt's fault may show.

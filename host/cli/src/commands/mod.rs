@@ -8,6 +8,7 @@ mod doctor;
 mod fork;
 mod init;
 mod logs;
+mod memory;
 mod pause;
 mod plugin;
 mod resume;
@@ -57,6 +58,7 @@ enum Command {
     Show(show::Args),
     Apply(apply::Args),
     Logs(logs::Args),
+    Memory(memory::Args),
     Plugin(plugin::Args),
     Strategy(strategy::Args),
     Doctor(doctor::Args),
@@ -81,6 +83,7 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
         Command::Show(args) => show::run(&place, &args),
         Command::Apply(args) => apply::run(&place, &args),
         Command::Logs(args) => logs::run(&place, &args),
+        Command::Memory(args) => memory::run(&place, &args),
         Command::Plugin(args) => plugin::run(args),
         Command::Strategy(args) => strategy::run(&place, &args),
         Command::Doctor(args) => doctor::run(&args),
