@@ -212,8 +212,13 @@ tasks:
     );
     place.run(&workflow, &[]).code(0);
     assert_eq!(place.text("a"), "3\n", "what the check removed is there");
-    place.longhaul(["logs", "last"]).code(0).shows(&["`three` does not accept the work", "ended with exit code 1"]);
+    place
+        .longhaul(["logs", "last", "--actions"])
+        .code(0)
+        .shows(&["three begins", "exit code 1, 1 changes left out; said last: found 2"]);
     let lines = place.longhaul(["logs", "last", "--json"]).code(0).json_lines();
     let incident = lines.iter().rfind(|line| line["kind"] == "incident-raised").unwrap();
-    assert_eq!(incident["incident"]["problem"]["evidence"]["evidence"]["stdout"], "found 2\n");
+    let problem = &incident["incident"]["problem"];
+    assert!(problem["message"].as_str().unwrap().starts_with("`three` does not accept the work: "), "{problem}");
+    assert_eq!(problem["evidence"]["evidence"]["stdout"], "found 2\n");
 }

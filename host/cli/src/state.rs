@@ -8,6 +8,8 @@
 //!   objects/        contents of files, by digest
 //!   tmp/            contents on their way there
 //!   stages/         what attempts write before it is committed
+//!   grounds/        the folders that commands work in
+//!   caches/         what commands of several tasks share
 //!   apply/          a result on its way into the user's folder
 //!   logs/           the host's own log
 //! ```

@@ -43,6 +43,7 @@ pub fn keeper_main() -> ExitCode {
 fn keep() -> io::Result<()> {
     // A session of its own: what is typed at the host's terminal is not for the command.
     let _ = rustix::process::setsid();
+    keep_to_itself()?;
     let mut host = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let order: Order = read(&mut host)?;
     let stdin = standard_input(&mut host, order.stdin)?;
@@ -53,6 +54,26 @@ fn keep() -> io::Result<()> {
         Err(error) => Report { isolation: Vec::new(), outcome: Outcome::Broken(error.to_string()) },
     };
     host.write_all(&frame(&report)?)
+}
+
+/// Lets no program have what the keeper was given open beside its three streams: files that whoever started the host forgot to close.
+fn keep_to_itself() -> io::Result<()> {
+    // SAFETY: the call marks descriptors and closes none, so every owner of one still has it.
+    #[expect(unsafe_code, reason = "no safe interface marks all descriptors at once")]
+    let is_done = unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) } == 0;
+    if is_done {
+        return Ok(());
+    }
+    // Kernels before 5.11 cannot, and list them.
+    for entry in std::fs::read_dir("/proc/self/fd")? {
+        let Some(number) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        if number > 2 {
+            // SAFETY: as above; one that is closed by now is refused.
+            #[expect(unsafe_code, reason = "the numbers belong to nobody in this program")]
+            let _ = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+        }
+    }
+    Ok(())
 }
 
 /// The bytes for standard input, as a file that nobody can change.
