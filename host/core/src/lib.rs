@@ -22,7 +22,6 @@ pub mod ground;
 pub mod hook;
 pub mod id;
 pub mod incident;
-pub mod live;
 pub mod manifest;
 pub mod memory;
 pub mod messages;

@@ -5,11 +5,12 @@
 
 use crate::digest::Digest;
 use crate::id::{AttemptId, Name};
-use crate::reach::{BoxFuture, ServiceError};
+use crate::reach::{BoxFuture, Live, ServiceError};
 use crate::spend::Spent;
 use crate::units::Tokens;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The model of those who name none.
@@ -238,8 +239,8 @@ pub trait Models: Send + Sync {
     /// How long a request to this model may take, waiting for its turn included; none where that is the usual time of a host call.
     fn patience(&self, model: &str) -> Option<Duration>;
 
-    /// Asks a model. Rate limits, repetitions and fallbacks are its own business.
-    fn chat<'a>(&'a self, request: &'a ChatRequest, asker: &'a Asker) -> BoxFuture<'a, Chatted>;
+    /// Asks a model; what it says is shown to `live` while it comes. Rate limits, repetitions and fallbacks are its own business.
+    fn chat<'a>(&'a self, request: &'a ChatRequest, asker: &'a Asker, live: Arc<dyn Live>) -> BoxFuture<'a, Chatted>;
 }
 
 #[cfg(test)]

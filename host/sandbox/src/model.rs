@@ -13,8 +13,8 @@ use longhaul_core::digest::Digest;
 use longhaul_core::effect::{Answered, CallKind, MAX_ANSWER};
 use longhaul_core::grant::{Capability, Permissions};
 use longhaul_core::model::{
-    Asker, ChatAnswer, ChatRequest, Chatted, DEFAULT_MODEL, Finish, Format, Image, Message, Models, Part, Role, Tool,
-    ToolCall, ToolChoice,
+    ChatAnswer, ChatRequest, Chatted, DEFAULT_MODEL, Finish, Format, Image, Message, Part, Role, Tool, ToolCall,
+    ToolChoice,
 };
 use longhaul_core::reach::ServiceError;
 use longhaul_core::units::Tokens;
@@ -61,8 +61,12 @@ impl model::Host for Guest {
             kind: CallKind::Query,
         };
         let patience = models.patience(&name);
-        let answer =
-            self.ask_service(outward, patience, async |_| Ok(ask(models.as_ref(), &request, &asker, asked).await));
+        let live = self.reach.live.clone();
+        let ask = async |_| {
+            let chatted = models.chat(&request, &asker, live).await;
+            Ok(answered(chatted, asked))
+        };
+        let answer = self.ask_service(outward, patience, ask);
         Ok(answer.await?.and_then(|answer| {
             let answer: ChatAnswer = serde_json::from_str(&answer)
                 .map_err(|e| types::Error::Failed(format!("the recorded answer cannot be read: {e}")))?;
@@ -80,8 +84,8 @@ impl Guest {
     }
 }
 
-async fn ask(models: &dyn Models, request: &ChatRequest, asker: &Asker, asked: String) -> Answered {
-    let Chatted { result, spent } = models.chat(request, asker).await;
+fn answered(chatted: Chatted, asked: String) -> Answered {
+    let Chatted { result, spent } = chatted;
     let answered = match result {
         Ok(answer) => {
             let fill = ContextFill { used: answer.input + answer.output, window: answer.window };

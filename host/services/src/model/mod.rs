@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   HostModels ──► the model's name ──► its route: providers in order, window, prices
+//!                                            ├── OpenAi     asks an endpoint, at its pace
 //!                                            ├── Scripted   answers from a file, by rules
 //!                                            └── Recorded   answers as an earlier run was answered
 //! ```
@@ -12,6 +13,8 @@
 mod error;
 mod estimate;
 mod host;
+mod openai;
+mod pace;
 mod price;
 mod recorded;
 mod script;

@@ -4,12 +4,12 @@
 //! an answer came.
 
 use super::error::ModelError;
-use super::host::{Provider, Said};
+use super::host::{Provider, Question, Said};
 use longhaul_core::action::Action;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Entry, Record};
 use longhaul_core::grant::Capability;
-use longhaul_core::model::{Asker, ChatAnswer, ChatRequest};
+use longhaul_core::model::ChatAnswer;
 use longhaul_core::reach::{BoxFuture, ServiceError};
 use std::collections::HashMap;
 
@@ -55,7 +55,7 @@ impl Recorded {
 }
 
 impl Provider for Recorded {
-    fn chat<'a>(&'a self, request: &'a ChatRequest, _: &'a Asker) -> BoxFuture<'a, Said> {
+    fn chat<'a>(&'a self, Question { request, .. }: Question<'a>) -> BoxFuture<'a, Said> {
         let unknown = || ServiceError::Failed("the record that answers for this model has no such question".to_owned());
         let answer = self.0.get(&request.digest()).cloned().ok_or_else(unknown);
         Box::pin(std::future::ready(Said::from(answer)))
@@ -67,8 +67,10 @@ mod tests {
     use super::*;
     use longhaul_core::effect::{Answered, Call, CallKind};
     use longhaul_core::id::{AttemptId, Name, TaskId};
-    use longhaul_core::model::{DEFAULT_MODEL, Finish, Format, Message, Part, Role, ToolChoice};
+    use longhaul_core::model::{Asker, ChatRequest, DEFAULT_MODEL, Finish, Format, Message, Part, Role, ToolChoice};
+    use longhaul_core::reach::Unwatched;
     use longhaul_core::units::{Timestamp, Tokens};
+    use std::sync::Arc;
 
     fn request(text: &str) -> ChatRequest {
         ChatRequest {
@@ -113,9 +115,15 @@ mod tests {
         let recorded = Recorded::read(&format!("{}\n\n{}\n", line("one"), line("two"))).unwrap();
         let attempt = AttemptId { task: TaskId::new("b").unwrap(), number: 9 };
         let asker = Asker { agent: Name::new("x").unwrap(), attempt };
-        let said = recorded.chat(&request("two"), &asker).await;
+        let ask = async |text: &str| {
+            let (request, live) = (request(text), Arc::new(Unwatched));
+            let question =
+                Question { request: &request, asker: &asker, live, model: "", max_output: None, window: Tokens(0) };
+            recorded.chat(question).await
+        };
+        let said = ask("two").await;
         assert_eq!((said.result.unwrap().text.as_str(), said.input), ("about two", Tokens(3)));
-        let error = recorded.chat(&request("three"), &asker).await.result.unwrap_err().to_string();
+        let error = ask("three").await.result.unwrap_err().to_string();
         assert!(error.contains("no such question"), "{error}");
     }
 

@@ -2,7 +2,7 @@
 //! meanwhile and however often.
 
 use super::estimate;
-use super::host::{Provider, Said};
+use super::host::{Provider, Question, Said};
 use super::script::{Fail, Rule, Script, When};
 use longhaul_core::model::{Asker, ChatAnswer, ChatRequest, Finish, Message, Role, ToolCall};
 use longhaul_core::reach::{BoxFuture, ServiceError};
@@ -17,8 +17,9 @@ const MODEL: &str = "scripted";
 pub(crate) struct Scripted(pub(crate) Script);
 
 impl Provider for Scripted {
-    fn chat<'a>(&'a self, request: &'a ChatRequest, asker: &'a Asker) -> BoxFuture<'a, Said> {
+    fn chat<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Said> {
         Box::pin(async move {
+            let Question { request, asker, .. } = question;
             let Some(rule) = self.0.rules.iter().find(|rule| fits(&rule.when, request, asker)) else {
                 // The script says the same however often it is asked.
                 return Err(ServiceError::Invalid(no_rule(request, asker))).into();
@@ -122,10 +123,12 @@ mod tests {
     use crate::model::host::HostModels;
     use longhaul_core::id::{AttemptId, Name, TaskId};
     use longhaul_core::model::{Chatted, DEFAULT_MODEL, Format, Models, Part, Tool, ToolChoice};
+    use longhaul_core::reach::Unwatched;
     use longhaul_core::spend::Spent;
     use longhaul_core::units::Money;
     use longhaul_core::workflow::model::ModelSpec;
     use serde_json::json;
+    use std::sync::Arc;
     use std::time::Duration;
 
     fn message(role: Role, text: &str) -> Message {
@@ -158,7 +161,7 @@ mod tests {
     }
 
     async fn ask(models: &HostModels, request: &ChatRequest) -> Chatted {
-        models.chat(request, &asker("coder", "fix[1]", 1)).await
+        models.chat(request, &asker("coder", "fix[1]", 1), Arc::new(Unwatched)).await
     }
 
     #[tokio::test]
@@ -187,7 +190,10 @@ mod tests {
         for (who, said) in
             [(asker("other", "a", 1), "other"), (asker("coder", "fix", 1), "task"), (asker("coder", "a", 2), "second")]
         {
-            assert_eq!(models.chat(&request(&[(Role::User, "x")]), &who).await.result.unwrap().text, said);
+            assert_eq!(
+                models.chat(&request(&[(Role::User, "x")]), &who, Arc::new(Unwatched)).await.result.unwrap().text,
+                said
+            );
         }
     }
 
@@ -223,7 +229,7 @@ mod tests {
             ("malformed: <html>", ServiceError::Failed("the model's answer cannot be read: <html>".to_owned()), false),
         ] {
             let models = models(&format!("rules: [{{ fail: {{ {fail} }}, after: 3s }}]"));
-            assert_eq!(models.patience(DEFAULT_MODEL), Some(Duration::from_secs(33)));
+            assert_eq!(models.patience(DEFAULT_MODEL), Some(Duration::from_secs(13)));
             let began = tokio::time::Instant::now();
             let Chatted { result, spent } = ask(&models, &request(&[(Role::User, "x")])).await;
             assert_eq!(result, Err(error), "{fail}");
