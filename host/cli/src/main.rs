@@ -2,6 +2,7 @@
 
 mod bundled;
 mod commands;
+mod configuration;
 mod failure;
 mod given;
 mod logging;

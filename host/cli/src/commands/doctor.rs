@@ -1,12 +1,14 @@
 //! `longhaul doctor`.
 
 use crate::bundled::BUNDLED;
+use crate::configuration::{Configuration, secret};
 use crate::failure::{Exit, Failure};
 use crate::terminal::table;
 use crate::wiring::{component_cache, probe, sandbox};
 use longhaul_core::commands::Dimension;
 use longhaul_sandbox::{Allocation, WallPolicy, WallStatus, inspect};
 use serde::Serialize;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Check what this machine offers: isolation, cache, bundled plugins
@@ -14,6 +16,9 @@ use std::process::ExitCode;
 /// For example: longhaul doctor --json
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// The file that says how models are reached [default: LONGHAUL_CONFIG, or longhaul/config.toml in your config folder]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Write JSON
     #[arg(long)]
     json: bool,
@@ -29,7 +34,8 @@ struct Check {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let checks = checks();
+    let mut checks = checks();
+    checks.extend(configured(args.config.as_deref()));
     if args.json {
         super::print_json(&checks)?;
     } else {
@@ -143,5 +149,53 @@ fn checks() -> Vec<Check> {
         },
         remedy: if BUNDLED.is_empty() { "build with `cargo xtask build`".to_owned() } else { String::new() },
     });
+    checks
+}
+
+/// What this host is configured for, without the value of any secret.
+fn configured(given: Option<&Path>) -> Vec<Check> {
+    let ok = |name, finding| Check { name, ok: true, finding, remedy: String::new() };
+    let host = match Configuration::read(given) {
+        Ok(host) => host,
+        Err(failure) => {
+            let remedy = "correct the file, or name another one by --config".to_owned();
+            return vec![Check { name: "configuration", ok: false, finding: failure.to_string(), remedy }];
+        }
+    };
+    let Some(file) = host.file else {
+        return vec![ok("configuration", "none, so models are those that workflows bring".to_owned())];
+    };
+    let mut checks = vec![ok("configuration", file.display().to_string())];
+    for (name, provider) in &host.config.providers {
+        let at = format!("{name} at {}", provider.base_url);
+        checks.push(match &provider.key {
+            None => ok("provider", format!("{at}, without a key")),
+            Some(source) => match secret(source) {
+                Ok(_) => ok("provider", format!("{at}, with the key in {source}")),
+                Err(reason) => Check {
+                    name: "provider",
+                    ok: false,
+                    finding: format!("{at}: its key in {source} cannot be read: {reason}"),
+                    remedy: format!("put the key into {source}"),
+                },
+            },
+        });
+    }
+    for (name, model) in &host.config.models {
+        let by: Vec<_> = model.providers.iter().map(|(provider, id)| format!("{id} of {provider}")).collect();
+        checks.push(ok("model", format!("{name} is {}, {} tokens", by.join(", else "), model.context_window)));
+    }
+    for (name, asked) in &host.config.secrets {
+        let finding = format!("{name} for {}, in {}", asked.hosts.join(", "), asked.source);
+        checks.push(match secret(&asked.source) {
+            Ok(_) => ok("secret", finding),
+            Err(reason) => Check {
+                name: "secret",
+                ok: false,
+                finding: format!("{finding}: it cannot be read: {reason}"),
+                remedy: format!("put it into {}", asked.source),
+            },
+        });
+    }
     checks
 }

@@ -16,6 +16,7 @@ mod stop;
 pub(crate) use answers::give_answer;
 pub(crate) use request::{Request, ask};
 
+use crate::configuration::Configuration;
 use crate::failure::{Exit, Failure, unopened};
 use crate::given::Given;
 use crate::logging;
@@ -56,6 +57,9 @@ pub(crate) struct Manner {
     /// Stay up where only people can bring the run on, and wait for `longhaul answer`; without this the run is paused then
     #[arg(long)]
     wait: bool,
+    /// The file that says how models are reached [default: LONGHAUL_CONFIG, or longhaul/config.toml in your config folder]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Show no live progress
     #[arg(long, short)]
     quiet: bool,
@@ -109,7 +113,8 @@ impl Session {
     pub(crate) async fn open(given: Given, state: &Path, source: Source<'_>, manner: &Manner) -> Result<Self, Failure> {
         manner.notify.as_deref().map_or(Ok(()), notice::check)?;
         let progress = Arc::new(Progress::new(manner.quiet));
-        let services = services(&given, &manner.tools, manner.require_isolation)?;
+        let host = Configuration::read(manner.config.as_deref())?;
+        let services = services(&given, &host, &manner.tools, manner.require_isolation)?;
         let sandbox = open_sandbox(state, given.workflow.concurrency.max, manner.require_isolation)?;
         let plugins = Loaded::load(&sandbox, &given, source, |line| progress.say(line)).await?;
         plugins.check_grants(&given)?;

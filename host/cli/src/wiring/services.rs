@@ -1,25 +1,34 @@
 //! What host calls of a run reach outside, made of what the workflow says and how this host is configured.
 
+use crate::configuration::{self, Configuration};
 use crate::failure::{Exit, Failure};
 use crate::given::{Given, blamed};
 use crate::wiring::commands;
 use longhaul_core::grant::Permissions;
 use longhaul_core::reach::Services;
+use longhaul_services::Network;
 use longhaul_services::model::HostModels;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::runtime::Handle;
 
 /// The services of a run. What the workflow names, and is not there, is told before anything begins.
 ///
-/// Commands are run on the threads of the runtime that this is called on, with the `tools` of the operator.
-pub(crate) fn services(given: &Given, tools: &[PathBuf], require_isolation: bool) -> Result<Services, Failure> {
-    let models = models(given)?;
+/// Commands are run on the threads of the runtime that this is called on, with the `tools` of the operator; models are asked there.
+pub(crate) fn services(
+    given: &Given,
+    host: &Configuration,
+    tools: &[PathBuf],
+    require_isolation: bool,
+) -> Result<Services, Failure> {
+    let network = Arc::new(Network::default());
+    let models = models(given, host, &network)?;
     let commands = commands(tools, require_isolation);
     Ok(Services { models: Some(Arc::new(models)), commands: Some(Arc::new(commands)) })
 }
 
-fn models(given: &Given) -> Result<HostModels, Failure> {
-    let mut models = HostModels::new();
+fn models(given: &Given, host: &Configuration, network: &Arc<Network>) -> Result<HostModels, Failure> {
+    let mut models = HostModels::configured(&host.config, configuration::secret, network, &Handle::current());
     for (name, spec) in &given.workflow.models {
         let text = given.scripts.get(name).map(String::as_str).unwrap_or_default();
         models.answered_from(name, spec, text).map_err(|error| {
@@ -30,12 +39,7 @@ fn models(given: &Given) -> Result<HostModels, Failure> {
             blamed(Exit::Invalid, &given.file.error(&["models", name, spec.field()], message, hint))
         })?;
     }
-    named(given, |model| {
-        if models.has(model) {
-            return Ok(());
-        }
-        Err(models.unknown(model))
-    })?;
+    named(given, |model| models.why_not(model).map_or(Ok(()), Err))?;
     Ok(models)
 }
 
