@@ -141,7 +141,8 @@ fn a_model_behind_an_endpoint_answers_and_its_key_stands_nowhere() {
     });
     let place = Place::new();
     let config = place.beside("config.toml", configuration(endpoint.port, ""));
-    let ended = run(&place, &config, &workflow(&json!([say("hello"), say("what were you sent?"), say("again")]))).code(0);
+    let ended =
+        run(&place, &config, &workflow(&json!([say("hello"), say("what were you sent?"), say("again")]))).code(0);
     let told = told(&place);
     assert_eq!((&told[0]["text"], &told[0]["model"]), (&json!("Hello, I am small."), &json!("small-1")));
     assert_eq!(told[1]["text"], "I was sent ***");
@@ -169,7 +170,10 @@ fn refusals_and_streams_that_break_off_are_got_over() {
     let config = place.beside("config.toml", configuration(endpoint.port, ""));
     let ended = run(&place, &config, &workflow(&json!([say("a"), say("b"), say("c")]))).code(0);
     let told = told(&place);
-    assert_eq!((&told[0]["text"], &told[1]["text"], &told[2]["kind"]), (&json!("one"), &json!("two"), &json!("rate-limited")));
+    assert_eq!(
+        (&told[0]["text"], &told[1]["text"], &told[2]["kind"]),
+        (&json!("one"), &json!("two"), &json!("rate-limited"))
+    );
     assert_eq!(endpoint.asked().len(), 6);
     nowhere(&place, &ended);
 }
@@ -188,7 +192,9 @@ fn what_is_wrong_with_a_configuration_is_told_before_anything_begins() {
         let config = place.beside("config.toml", config);
         run(&place, &config, &text).code(2).says(told);
     }
-    run(&place, Path::new("/nonexistent/config.toml"), &text).code(2).says(&["/nonexistent/config.toml", "docs/models.md"]);
+    run(&place, Path::new("/nonexistent/config.toml"), &text)
+        .code(2)
+        .says(&["/nonexistent/config.toml", "docs/models.md"]);
     assert!(!place.path(".longhaul").exists());
     // One in the workspace is nobody's.
     place.file("longhaul/config.toml", &good);
@@ -206,7 +212,13 @@ fn doctor_tells_what_is_configured_without_values() {
     command.env("NEAR_KEY", KEY);
     let output = command.output().unwrap();
     let shown = String::from_utf8(output.stdout).unwrap();
-    for wanted in ["near at http://127.0.0.1:9/v1", "the variable NEAR_KEY", "default is small of near", "tracker for tracker.example.com", "it is not set"] {
+    for wanted in [
+        "near at http://127.0.0.1:9/v1",
+        "the variable NEAR_KEY",
+        "default is small of near",
+        "tracker for tracker.example.com",
+        "it is not set",
+    ] {
         assert!(shown.contains(wanted), "{wanted}: {shown}");
     }
     assert!(!shown.contains(KEY), "{shown}");

@@ -3,6 +3,7 @@
 use crate::failure::{Exit, Failure};
 use longhaul_core::grant::Permissions;
 use longhaul_core::units::Timestamp;
+use longhaul_core::web::WebPattern;
 use longhaul_core::workflow::error::{WorkflowError, WorkflowErrors};
 use longhaul_core::workflow::expr::Scope;
 use longhaul_core::workflow::file::SourceFile;
@@ -73,6 +74,35 @@ impl Given {
         let policy = history.policy.clone();
         let policy = policy.map(|permissions| Policy { permissions, file: file.clone() });
         Ok(Self { workflow, file, folder, policy, inputs: Map::new(), scripts: history.scripts.clone() })
+    }
+}
+
+impl Given {
+    /// What the operator should know before the run begins, a line each: what is given without any bound.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for (task, spec) in &self.workflow.tasks {
+            for (place, pattern) in spec.permissions.http.iter().flatten().enumerate() {
+                if !WebPattern::parse(pattern).is_ok_and(|pattern| pattern.is_of_all()) {
+                    continue;
+                }
+                let place = place.to_string();
+                let own = ["tasks", task.as_str(), "permissions", "http", &place];
+                let field = if self.file.has(&own) {
+                    format!("tasks.{task}.permissions.http[{place}]")
+                } else {
+                    format!("permissions.http[{place}]")
+                };
+                let warning = format!(
+                    "warning: {}: {field}: `{pattern}` gives agents every public host; name those that they need",
+                    self.file.name
+                );
+                if !warnings.contains(&warning) {
+                    warnings.push(warning);
+                }
+            }
+        }
+        warnings
     }
 }
 

@@ -36,4 +36,5 @@ pub mod spend;
 pub mod stage;
 pub mod state;
 pub mod units;
+pub mod web;
 pub mod workflow;

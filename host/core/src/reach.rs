@@ -10,6 +10,7 @@ use crate::memory::{Memory, NoMemory};
 use crate::messages::{Mailbox, NoMailbox};
 use crate::model::Models;
 use crate::people::{NoPeople, People};
+use crate::web::Web;
 use serde::{Deserialize, Serialize};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -71,6 +72,8 @@ impl Live for Unwatched {
 pub struct Services {
     /// Language models; none where the host has none.
     pub models: Option<Arc<dyn Models>>,
+    /// The web; none where the host does not reach it.
+    pub web: Option<Arc<dyn Web>>,
     /// Runs commands; none where this host does not.
     pub commands: Option<Arc<dyn Commands>>,
 }

@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod exec;
+pub mod http;
 pub mod model;
 mod net;
 mod outside;

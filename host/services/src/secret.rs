@@ -35,6 +35,23 @@ impl Secret {
         }
         text.replace(&*self.0, HIDDEN)
     }
+
+    /// `bytes` without this value.
+    pub(crate) fn scrub_bytes(&self, bytes: Vec<u8>) -> Vec<u8> {
+        let secret = self.0.as_bytes();
+        if secret.len() < LEAST {
+            return bytes;
+        }
+        let mut scrubbed = Vec::with_capacity(bytes.len());
+        let mut rest = bytes.as_slice();
+        while let Some(at) = memchr::memmem::find(rest, secret) {
+            scrubbed.extend_from_slice(&rest[..at]);
+            scrubbed.extend_from_slice(HIDDEN.as_bytes());
+            rest = &rest[at + secret.len()..];
+        }
+        scrubbed.extend_from_slice(rest);
+        scrubbed
+    }
 }
 
 impl fmt::Debug for Secret {

@@ -113,6 +113,9 @@ impl Session {
     pub(crate) async fn open(given: Given, state: &Path, source: Source<'_>, manner: &Manner) -> Result<Self, Failure> {
         manner.notify.as_deref().map_or(Ok(()), notice::check)?;
         let progress = Arc::new(Progress::new(manner.quiet));
+        for warning in given.warnings() {
+            progress.say(&warning);
+        }
         let host = Configuration::read(manner.config.as_deref())?;
         let services = services(&given, &host, &manner.tools, manner.require_isolation)?;
         let sandbox = open_sandbox(state, given.workflow.concurrency.max, manner.require_isolation)?;

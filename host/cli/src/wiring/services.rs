@@ -7,6 +7,7 @@ use crate::wiring::commands;
 use longhaul_core::grant::Permissions;
 use longhaul_core::reach::Services;
 use longhaul_services::Network;
+use longhaul_services::http::{HostWeb, Secrets, SystemLookup};
 use longhaul_services::model::HostModels;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +25,10 @@ pub(crate) fn services(
     let network = Arc::new(Network::default());
     let models = models(given, host, &network)?;
     let commands = commands(tools, require_isolation);
-    Ok(Services { models: Some(Arc::new(models)), commands: Some(Arc::new(commands)) })
+    let secrets = host.config.secrets.iter();
+    let secrets = secrets.map(|(name, config)| (name.clone(), config.clone(), configuration::secret(&config.source)));
+    let web = HostWeb::new(network, Arc::new(SystemLookup), Secrets::new(secrets), Handle::current());
+    Ok(Services { models: Some(Arc::new(models)), web: Some(Arc::new(web)), commands: Some(Arc::new(commands)) })
 }
 
 fn models(given: &Given, host: &Configuration, network: &Arc<Network>) -> Result<HostModels, Failure> {

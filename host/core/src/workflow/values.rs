@@ -5,6 +5,7 @@ use super::raw::{Quantity, RawLimits, RawPermissions};
 use crate::attempt::{Limits, MAX_TABLE_ELEMENTS};
 use crate::grant::{self, FsPermissions, Permissions};
 use crate::units::{Bytes, Fuel, Money, parse_count, parse_duration, parse_money, parse_size};
+use crate::web::WebPattern;
 use std::time::Duration;
 
 impl Checker<'_> {
@@ -120,10 +121,13 @@ impl Checker<'_> {
             }
         }
         for (i, url) in http.iter().flatten().enumerate() {
-            let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-            if host.is_none_or(|host| host.is_empty() || host.starts_with(['/', '*'])) {
-                let path = field(at!["http", i.to_string()]);
-                self.error(&path, "an address does not name its host", "write it like `https://api.example.com/v1/*`");
+            if let Err(error) = WebPattern::parse(url) {
+                let hint = "write it like `https://api.example.com/v1/*` or `GET https://api.example.com/*`";
+                self.error(
+                    &field(at!["http", i.to_string()]),
+                    format!("this is not a pattern of addresses: {}", error.reason),
+                    hint,
+                );
             }
         }
         let closed = [

@@ -421,10 +421,10 @@ fn permissions_that_cannot_be_enforced() {
     );
     expect(
         "exec: [[\"cargo\", \"test\"]]",
-        "http: [\"*\"]",
-        "\"*\"",
+        "http: [\"api.example.com/*\"]",
+        "\"api.example.com/*\"",
         "tasks.test.permissions.http[0]",
-        "an address does not name its host",
+        "this is not a pattern of addresses: it does not name its host",
         "https://",
     );
 }
