@@ -55,10 +55,13 @@ impl From<Result<ChatAnswer, ServiceError>> for Said {
     }
 }
 
+/// Somebody who answers, or why that one cannot.
+type Answerer = Result<Arc<dyn Provider>, String>;
+
 /// A model with those who answer for it.
 struct Route {
-    /// Those who answer, in the order to be asked, each with its own name for the model; or why one cannot.
-    providers: Vec<(Result<Arc<dyn Provider>, String>, String)>,
+    /// Those who answer, in the order to be asked, each with its own name for the model.
+    providers: Vec<(Answerer, String)>,
     window: Tokens,
     max_output: Option<u32>,
     price: Price,
@@ -88,7 +91,7 @@ impl HostModels {
         network: &Arc<Network>,
         host: &Handle,
     ) -> Self {
-        let mut providers: BTreeMap<&str, Result<Arc<dyn Provider>, String>> = BTreeMap::new();
+        let mut providers: BTreeMap<&str, Answerer> = BTreeMap::new();
         for (name, provider) in &config.providers {
             let key = provider.key.as_ref().map(|source| {
                 key(source).map_err(|reason| {

@@ -164,7 +164,7 @@ impl Inner {
             return Err(free(refused(&head, body).await));
         }
         let mut talk = self.talk();
-        let heard = listen(&head, &mut body, talk.as_mut(), ask).await;
+        let heard = listen(&head, &mut body, talk.as_mut(), ask, self.key.as_ref()).await;
         match heard {
             Ok(heard) => Ok(self.answer(heard, ask)),
             Err(fault) => Err((fault, Some(estimate::of_text(&talk.so_far())))),
@@ -259,7 +259,13 @@ impl Inner {
 }
 
 /// Reads an answer to its end, and shows it meanwhile.
-async fn listen(head: &Head, body: &mut Body, talk: &mut dyn Talk, ask: &Ask) -> Result<Heard, Fault> {
+async fn listen(
+    head: &Head,
+    body: &mut Body,
+    talk: &mut dyn Talk,
+    ask: &Ask,
+    key: Option<&Secret>,
+) -> Result<Heard, Fault> {
     let is_stream = head.text("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
     if !is_stream {
         let mut whole = Vec::new();
@@ -273,7 +279,7 @@ async fn listen(head: &Head, body: &mut Body, talk: &mut dyn Talk, ask: &Ask) ->
         return talk.whole(&value);
     }
     let mut events = Events::default();
-    let mut shown = Shown::default();
+    let mut shown = Shown { text: String::new(), key };
     loop {
         let piece = match body.piece().await {
             Ok(None) => break,
@@ -295,27 +301,35 @@ async fn listen(head: &Head, body: &mut Body, talk: &mut dyn Talk, ask: &Ask) ->
     talk.end()
 }
 
-/// What of an answer was shown, line by line.
-#[derive(Default)]
-struct Shown(String);
+/// What of an answer was shown, line by line, without the key.
+struct Shown<'a> {
+    text: String,
+    key: Option<&'a Secret>,
+}
 
-impl Shown {
+impl Shown<'_> {
     /// The most bytes of a line.
     const LINE: usize = 400;
+    /// How much has to be there behind a line that is cut: a key that stands across the cut is found before.
+    const BEHIND: usize = 4_096;
 
     fn say(&mut self, live: &dyn Live, text: &str) {
-        self.0.push_str(text);
-        while let Some(end) = self.0.find('\n').or_else(|| (self.0.len() > Self::LINE).then_some(Self::LINE)) {
-            let end = self.0.floor_char_boundary(end.min(Self::LINE));
-            let rest = self.0.split_off(end);
-            let line = std::mem::replace(&mut self.0, rest.trim_start_matches('\n').to_owned());
+        self.text.push_str(text);
+        if let Some(key) = self.key {
+            self.text = key.scrub(std::mem::take(&mut self.text));
+        }
+        let long = |text: &String| (text.len() > Self::LINE + Self::BEHIND).then_some(Self::LINE);
+        while let Some(end) = self.text.find('\n').or_else(|| long(&self.text)) {
+            let end = self.text.floor_char_boundary(end.min(Self::LINE));
+            let rest = self.text.split_off(end);
+            let line = std::mem::replace(&mut self.text, rest.trim_start_matches('\n').to_owned());
             live.show(&line);
         }
     }
 
     fn rest(&mut self, live: &dyn Live) {
-        if !self.0.is_empty() {
-            live.show(&std::mem::take(&mut self.0));
+        if !self.text.is_empty() {
+            live.show(&std::mem::take(&mut self.text));
         }
     }
 }

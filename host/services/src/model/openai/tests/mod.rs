@@ -352,6 +352,15 @@ async fn what_another_try_does_not_mend_is_told_at_once_without_the_key() {
     }
     let endpoint = Endpoint::start([good(&format!("your key is {KEY}"))]).await;
     assert_eq!(ask(&models(&[&endpoint], ""), &hello()).await.result.unwrap().text, "your key is ***");
+    // Nor does who watches see it, however it comes.
+    let (front, end) = KEY.split_at(7);
+    let pieces = ["x".repeat(395), front.to_owned(), end.to_owned(), "y".repeat(9_000)];
+    let mut events: Vec<_> = pieces.iter().map(|piece| delta(piece)).collect();
+    events.push(finish("stop"));
+    let (endpoint, seen) = (Endpoint::start([stream(&events)]).await, Arc::new(Seen::default()));
+    ask_shown(&models(&[&endpoint], ""), &hello(), seen.clone()).await.result.unwrap();
+    let seen = seen.0.lock().unwrap().concat();
+    assert!(seen.contains("***") && !seen.contains(front) && !seen.contains(end), "{seen}");
 }
 
 #[tokio::test]
