@@ -152,7 +152,7 @@ fn a_model_behind_an_endpoint_answers_and_its_key_stands_nowhere() {
     let shown = place.longhaul(["show", "last", "--json"]).code(0).json();
     // 2 × (1000 × 10 + 100 × 100) millionths.
     assert_eq!((&shown["tokens"], &shown["money"]), (&json!(2_200), &json!(40_000)));
-    place.longhaul(["logs"]).code(0).shows(&["model chat default", "1100 tokens for 0.02"]);
+    place.longhaul(["logs", "--actions"]).code(0).shows(&["model chat default", "1100 tokens for 0.02"]);
 }
 
 #[test]

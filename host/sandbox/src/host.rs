@@ -105,21 +105,4 @@ impl Guest {
             reason: denial.reason,
         })))
     }
-
-    /// The answer of a capability without a service.
-    pub(crate) fn no_service<T>(
-        &mut self,
-        capability: Capability,
-        operation: &'static str,
-        resource: String,
-        line: String,
-        granted: impl Fn(&Permissions) -> bool,
-    ) -> wasmtime::Result<Result<T, types::Error>> {
-        if let Err(denied) = self.granted(capability, operation, &resource, line, granted)? {
-            return Ok(Err(denied));
-        }
-        let reason = format!("this host has no service for `{capability}` yet");
-        self.audit.action(Deed::new(capability, operation, short(&resource)).failed(reason.clone()))?;
-        Ok(Err(types::Error::Unavailable(reason)))
-    }
 }
