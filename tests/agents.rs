@@ -22,7 +22,7 @@ rules:
   - { when: { last: "part5.txt, lines" }, call: [{ tool: read_file, with: { path: part6.txt } }], after: 100ms }
   - when: { last: "part6.txt, lines" }
     call: [{ tool: edit, with: { path: result.txt, old: nothing, new: "six parts" } }]
-  - { when: { last: "result.txt is changed", any: "are fine" }, call: [{ tool: finish, with: { summary: Read all of it } }] }
+  - { when: { last: "result.txt is changed", any: "are fine" }, call: [{ tool: finish, with: { summary: Read all of it } }], after: 500ms }
   - { when: { first: count the parts, turn: 0 }, call: [{ tool: read_file, with: { path: part1.txt } }] }
 "#;
 
