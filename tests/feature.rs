@@ -77,7 +77,7 @@ fn wherever_it_is_killed_the_result_is_the_same() {
     // While the model is asked, while a command runs, between tasks, and while tests are read.
     for moment in [
         "design: turn 1",
-        "write[0]| running 3 tests",
+        "write[0]: turn 3: finish",
         "write[0]: done",
         "write[1]: turn 3",
         "test: tests begins",
