@@ -53,7 +53,7 @@ fn measure(program: PathBuf, folder: &Path) -> Result<(f64, f64), Box<dyn std::e
     for _ in 0..ROUNDS {
         let began = Instant::now();
         // With pipes, as a host would start it that reads what it says.
-        let output = runtime.block_on(tokio::process::Command::new("true").env_clear().output())?;
+        let output = runtime.block_on(async { tokio::process::Command::new("true").env_clear().output().await })?;
         bare.push(began.elapsed());
         let began = Instant::now();
         runtime.block_on(commands.run(command.clone(), Arc::new(NotFollowed)))?;

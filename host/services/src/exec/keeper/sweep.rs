@@ -10,16 +10,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) fn all() {
     let until = Instant::now() + PATIENCE;
     loop {
-        for child in children() {
-            let _ = kill_process(child, Signal::KILL);
-        }
         match wait(WaitOptions::NOHANG) {
             // One more is gone; its own children are this process's now.
-            Ok(Some(_)) => {}
-            Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(1)),
+            Ok(Some(_)) => continue,
+            Ok(None) if Instant::now() < until => {}
             // None is left, or one cannot be ended.
             Ok(None) | Err(_) => return,
         }
+        // Only now: to look for them is to look at every process of the machine.
+        for child in children() {
+            let _ = kill_process(child, Signal::KILL);
+        }
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
