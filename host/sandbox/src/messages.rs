@@ -18,6 +18,11 @@ use std::time::Duration;
 
 /// How long an instance is kept that waits for a message: an answer that comes at once costs no other instance.
 const MOMENT: Duration = Duration::from_millis(20);
+/// How much longer for each action so far: about what it takes to bring the instance back along its record, so that two agents that talk a lot
+/// do not spend their time on that.
+const FOR_EACH_ACTION: Duration = Duration::from_micros(50);
+/// The longest that an instance is kept.
+const LONGEST: Duration = Duration::from_secs(2);
 
 impl messages::Host for Guest {
     async fn send(
@@ -124,7 +129,8 @@ impl Guest {
         operation: &'static str,
         due: Option<Timestamp>,
     ) -> wasmtime::Result<Option<Message>> {
-        let mut left = MOMENT;
+        let actions = u32::try_from(self.audit.counts().0).unwrap_or(u32::MAX);
+        let mut left = MOMENT.saturating_add(FOR_EACH_ACTION.saturating_mul(actions)).min(LONGEST);
         loop {
             let next = self.reach.mailbox.next().map_err(|error| self.audit.fail(error))?;
             if let Some(action) = self.audit.replayed(Capability::Messages, operation) {
