@@ -50,6 +50,10 @@ impl Bell {
 }
 
 impl Observer for Bell {
+    fn live(&self, task: &TaskId, line: &str) {
+        self.progress.live(task, line);
+    }
+
     fn seen(&self, record: &Record) {
         self.progress.seen(record);
         let Some(task) = &record.task else { return };
