@@ -77,7 +77,7 @@ fn a_bundled_plugin_that_does_not_exist() {
         "version: 1\nname: bad\nagents: { strange: { plugin: codemodd } }\ntasks: { work: { agent: strange } }\n";
     place.run(flow, &[]).code(2).says(&[
         "test.workflow.yaml:3:30: there is no bundled plugin `codemodd` (at agents.strange.plugin)",
-        "codemod, escalate",
+        "codemod, coder, documenter",
         "./my-agent.wasm",
     ]);
     let flow =

@@ -59,13 +59,19 @@ impl http::Host for Guest {
         };
         let timeout = request.timeout.map_or(self.limits.call_time, Duration::from_millis).min(MAX_TIMEOUT);
         let is_query = matches!(operation, "get" | "head" | "options");
-        let shown = shown(&request);
+        let (shown, subject) = (shown(&request), digest(&request, &address));
+        if self.grant().approvals().request(&request.method, &address.to_string()) {
+            let (asked, detail) = (address.to_string(), format!("{} {address}\n{shown}", request.method));
+            if let Err(rejected) = self.approved(Capability::Http, operation, &asked, detail, subject).await? {
+                return Ok(Err(rejected));
+            }
+        }
         let outward = Outward {
             capability: Capability::Http,
             operation,
             resource,
             detail: if request.body.is_empty() { String::new() } else { format!("{} bytes", request.body.len()) },
-            request: digest(&request, &address),
+            request: subject,
             kind: match is_query {
                 true => CallKind::Query,
                 false => CallKind::Effect { idempotent: request.idempotent, scope: KeyScope::Action },

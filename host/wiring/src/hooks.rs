@@ -7,8 +7,10 @@ use longhaul_core::hook::{HookCall, HookTarget, Hooks};
 use longhaul_core::id::{AttemptId, TaskId};
 use longhaul_core::path::StagePath;
 use longhaul_core::reach::{BoxFuture, ServiceError, Services};
+use longhaul_core::web::{Address, WebRequest};
 use longhaul_engine::ports::{OpenStage, Workspace};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How much of what a command wrote last is told where it ended badly.
 const TOLD: usize = 200;
@@ -80,8 +82,30 @@ impl HooksPort {
 
 impl HooksPort {
     async fn post(&self, call: &HookCall, url: &str, headers: &[(String, String)]) -> Result<String, ServiceError> {
-        let _ = (call, url, headers);
-        Err(ServiceError::Unavailable("this host reaches no web addresses".to_owned()))
+        let Some(web) = &self.services.web else {
+            return Err(ServiceError::Unavailable("this host reaches no web addresses".to_owned()));
+        };
+        let address = Address::parse(url).map_err(|error| ServiceError::Invalid(format!("`post`: {error}")))?;
+        let refused = call.grant.check_web("POST", &address);
+        refused.map_err(|refused| ServiceError::Invalid(refused.to_string()))?;
+        let own = [("content-type", "application/json".to_owned()), ("idempotency-key", call.key.to_string())];
+        let own = own.map(|(name, value)| (name.to_owned(), value));
+        let request = WebRequest {
+            method: "POST".to_owned(),
+            address,
+            headers: own.into_iter().chain(headers.iter().cloned()).collect(),
+            body: call.body.clone().into_bytes(),
+            timeout: call.timeout,
+            grant: call.grant.clone(),
+        };
+        let answer = web.fetch(request).await?;
+        let wait =
+            answer.headers.iter().find(|(name, _)| name == "retry-after").and_then(|(_, value)| value.parse().ok());
+        match answer.status {
+            status @ 200..=299 => Ok(format!("status {status}")),
+            429 => Err(ServiceError::RateLimited(wait.map(Duration::from_secs))),
+            status => Err(ServiceError::Failed(format!("status {status}"))),
+        }
     }
 }
 

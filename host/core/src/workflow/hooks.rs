@@ -7,6 +7,7 @@ use super::source::FieldPath;
 use crate::grant::Permissions;
 use crate::hook::{HookEvent, HookSpec, HookTarget};
 use crate::id::Name;
+use crate::web::{Address, WebPattern};
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -96,12 +97,16 @@ fn address(
     headers: IndexMap<String, String>,
     given: &Permissions,
 ) -> Option<HookTarget> {
-    if !(url.starts_with("https://") || url.starts_with("http://")) || url.contains(char::is_whitespace) {
-        checker.error(path, "this is no web address", "write it like `https://example.com/hook`");
-        return None;
-    }
-    // Which addresses a pattern covers is decided where they are called; without any, nothing is.
-    if given.http.as_ref().is_none_or(Vec::is_empty) {
+    let address = match Address::parse(&url) {
+        Ok(address) => address,
+        Err(error) => {
+            let message = format!("this is no web address: {error}");
+            checker.error(path, message, "write it like `https://example.com/hook`");
+            return None;
+        }
+    };
+    let mut patterns = given.http.iter().flatten().filter_map(|text| WebPattern::parse(text).ok());
+    if !patterns.any(|pattern| pattern.covers("POST", &address)) {
         let line = format!("add `http: [{url:?}]` to the workflow's `permissions`");
         checker.error(path, "the workflow's permissions do not cover the address", line);
     }

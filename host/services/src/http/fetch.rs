@@ -67,6 +67,12 @@ impl Inner {
                     if address == first { "" } else { " (it was redirected there)" }
                 ))
             })?;
+            // A person approves what was asked for, and nobody is there to ask about where that leads.
+            if address != first && grant.approvals().request(&method, &address.to_string()) {
+                let reason =
+                    format!("it was redirected to {address}, which a person has to approve; ask for that itself");
+                return Err(ServiceError::Failed(reason));
+            }
             let is_same_host = address.is_same_host(&first);
             let headers = self.headers(&headers, &address, is_same_host, grant.names_host(&method, &address))?;
             let at = machines(self.lookup.as_ref(), &address).await.map_err(ServiceError::Failed)?;

@@ -70,7 +70,12 @@ fn hooks_that_cannot_be_called() {
             "do not cover the command",
             r#"`exec: [["rm", "-rf"]]`"#,
         ),
-        ("{ on: incident, post: ftp://a.b }", "hooks.tell.post", "no web address", "`https://example.com/hook`"),
+        (
+            "{ on: incident, post: ftp://a.b }",
+            "hooks.tell.post",
+            "this is no web address",
+            "`https://example.com/hook`",
+        ),
         (
             "{ on: incident, post: https://a.b/c }",
             "hooks.tell.post",
