@@ -6,8 +6,8 @@
 //!                   /output    what the last command wrote
 //! ```
 //!
-//! Before a command the folder is brought to what the stage is ([`lay`]), after it what changed is looked for (`scan`), put into the
-//! store and into the stage ([`take`]). The folder stays for the attempt's next command, so that this costs what changed.
+//! Before a command the folder is brought to what the stage is (`lay`), after it what changed is looked for (`scan`), put into the
+//! store and into the stage (`take`). The folder stays for the attempt's next command, so that this costs what changed.
 //!
 //! What commands leave is hostile: everything is reached through handles, name by name, and no link is followed.
 
