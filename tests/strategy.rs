@@ -63,7 +63,7 @@ fn a_strategy_is_shown_beside_what_was_decided() {
     let file = place.beside("config.json", r#"{"validate": "nobody"}"#);
     let wrong = test("rollback-validate", &["--config", &format!("@{}", file.display())]);
     assert_eq!(wrong["counts"]["refused"], 1);
-    assert_eq!(wrong["incidents"][0]["now"]["error"], "the workflow has no agent `nobody`");
+    assert_eq!(wrong["incidents"][0]["now"]["error"], "the workflow has no agent and no check `nobody`");
 }
 
 #[test]
