@@ -214,3 +214,54 @@ fn an_order_whose_answer_was_cut_off_is_sent_again_only_where_it_may_be() {
         }
     }
 }
+
+#[test]
+fn a_granted_request_that_has_to_be_approved_waits_for_a_person_and_is_sent_once() {
+    let (server, place) = (Server::start(), Place::new());
+    let order = json!({ "fetch": { "url": server.url("/order"), "method": "POST", "body": "one" } });
+    let text = workflow(&json!([get(&server.url("/look")), order]), &json!([server.url("/*")]));
+    let text = text.replace("recovery:", &format!("approvals: {{ http: [\"POST {}\"] }}\nrecovery:", server.url("/*")));
+    place.run(&text, &[]).code(3).shows(&["Approve http post:"]);
+    assert_eq!(server.asked().len(), 1, "only what needs no approval was sent");
+    let asked = place.longhaul(["answer", "last", "--json"]).code(0).json();
+    assert!(asked[0]["detail"].as_str().unwrap().contains(r#""body":"one""#), "{asked}");
+    place.longhaul(["answer", "last", "--approve", "--resume"]).code(0);
+    assert_eq!(told(&place)[1]["body"], "3 bytes for /order, token none");
+    assert_eq!(server.asked().len(), 2);
+    let sent = of_http(&place, "action").pop().unwrap();
+    assert_eq!(sent["exchange"]["request"], asked[0]["approves"], "what was sent is what was approved");
+}
+
+#[test]
+fn a_request_that_a_person_rejects_is_not_sent() {
+    let (server, place) = (Server::start(), Place::new());
+    let text = workflow(&json!([get(&server.url("/look"))]), &json!([server.url("/*")]));
+    let text = text.replace("recovery:", &format!("approvals: {{ http: [\"{}\"] }}\nrecovery:", server.url("/*")));
+    place.run(&text, &[]).code(3);
+    place.longhaul(["answer", "last", "--reject", "--by", "ada", "--resume"]).code(0);
+    assert_eq!((server.asked().len(), &told(&place)[0]["kind"]), (0, &json!("denied")));
+}
+
+#[test]
+fn a_hook_posts_what_happened_with_a_key_and_a_secret() {
+    let (server, place) = (Server::start(), Place::new());
+    let file = place.beside("token", format!("{TOKEN}\n"));
+    let secret =
+        format!("[secrets.ci]\nfile = {file:?}\nhosts = [\"127.0.0.1:{}\"]\nheaders = [\"x-token\"]\n", server.port);
+    let config = place.beside("config.toml", secret);
+    let (hook, steps) = (server.url("/hook"), json!([]));
+    let hooks = format!(
+        "hooks: {{ ci: {{ on: [run-completed], post: \"{hook}\", headers: {{ x-token: \"${{secret:ci}}\" }} }} }}\n"
+    );
+    let text = format!("{}{hooks}", workflow(&steps, &json!([hook])));
+    place.run(&text, &["--config", config.to_str().unwrap()]).code(0);
+    let asked = server.asked();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    let called = lines(&place).into_iter().find(|line| line["kind"] == "hook-called").unwrap();
+    assert_eq!(
+        (&called["result"], &called["answer"], &called["tries"]),
+        (&json!("ok"), &json!("status 200"), &json!(1))
+    );
+    assert!(asked[0].starts_with("POST /hook ") && asked[0].contains(&format!("x-token: {TOKEN}")), "{asked:?}");
+    assert!(asked[0].contains("idempotency-key: "), "{asked:?}");
+}
