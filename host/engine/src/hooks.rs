@@ -30,6 +30,8 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// How long hooks are waited for when the run has come to its end. What is not told by then is told when the run goes on, if it does.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How much longer than its limit a call is waited for.
+const GRACE: Duration = Duration::from_secs(10);
 /// The most characters of what came of a call that are recorded.
 const KEPT: usize = 400;
 
@@ -220,7 +222,8 @@ impl Caller {
                 tokio::select! {
                     biased;
                     came = shared.ports.hooks.call(&call) => came,
-                    () = shared.ports.time.sleep(self.spec.timeout) => Err(ServiceError::TimedOut(self.spec.timeout)),
+                    // Whoever makes the call keeps the limit, and ends it in order; this is for the case that it hangs.
+                    () = shared.ports.time.sleep(self.spec.timeout.saturating_add(GRACE)) => Err(ServiceError::TimedOut(self.spec.timeout)),
                 }
             };
             let Some(came) = self.enough.unless(once).await else { return Ok(false) };

@@ -123,7 +123,7 @@ impl WebPattern {
                     is_host
                         && scheme == address.scheme()
                         && *port == address.port()
-                        && (everything || (!address.has_hidden_separators() && fits(path, &address.path())))
+                        && (everything || (!address.has_hidden_separators() && fits_address(path, &address.path())))
                 }
             }
     }
@@ -142,6 +142,17 @@ impl WebPattern {
 /// The pieces of a path between its stars, in the form that addresses have.
 fn pieces(path: &str) -> Vec<String> {
     path.split('*').map(str::to_owned).collect()
+}
+
+/// Whether a path with its query has these pieces. Where the pattern says nothing of a query, its pieces stand in the path alone, and a query
+/// may follow where it ends with a star: what somebody writes behind the `?` is no part of a path.
+fn fits_address(pieces: &[String], address: &str) -> bool {
+    match address.split_once('?') {
+        Some((path, _)) if !pieces.iter().any(|piece| piece.contains('?')) => {
+            pieces.len() > 1 && pieces.last().is_some_and(String::is_empty) && fits(pieces, path)
+        }
+        _ => fits(pieces, address),
+    }
 }
 
 /// Whether a text has these pieces, the first at its beginning, the last at its end, and the others between them in order.

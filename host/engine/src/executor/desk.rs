@@ -66,7 +66,14 @@ impl Desk {
     pub(super) fn note(&self, make: impl FnOnce(Outbox) -> Entry) -> Result<Noted, Fault> {
         let outbox = self.outbox();
         let entry = make(outbox.clone());
-        self.shared.mail.post(&self.attempt.task, &outbox, || self.transcript.note(self.attempt.number, entry))
+        self.shared.mail.post(&self.attempt.task, &outbox, || {
+            let noted = self.transcript.note(self.attempt.number, entry)?;
+            // Before anybody is told of anything in it: whoever is told and then reads memory has to find what came with that.
+            if !outbox.memory.is_empty() {
+                self.shared.readable.published();
+            }
+            Ok(noted)
+        })
     }
 
     /// What was held back is in the record, as part of an entry that was made just now.
@@ -113,11 +120,7 @@ impl Desk {
             return Ok(());
         }
         // No flush: whatever others do about it comes behind it in the record, and is lost with it or not at all.
-        let writes = !self.lock().notes.is_empty();
         self.note(Entry::Published)?;
-        if writes {
-            self.shared.readable.published();
-        }
         self.published();
         Ok(())
     }

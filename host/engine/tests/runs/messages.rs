@@ -392,3 +392,24 @@ async fn messages_that_make_no_sense_or_find_no_room_are_refused_in_words() {
         world.story()
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_gets_a_message_finds_the_memory_that_was_published_with_it() {
+    use crate::memories::{get, set};
+    use longhaul_core::memory::MemoryScope::Run;
+    let world = World::new().agent("a", |job| async move {
+        if job.task.attempt.task.as_str() == "writes" {
+            // The other one waits by then, with its instance.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            set(&job, Run, "place", "found").await?;
+            send_to(&job, "reads", "look")?;
+            return Ok(json!({}));
+        }
+        job.reach.mailbox.arrived().await;
+        text(receive(&job, None)?);
+        Ok(json!({ "found": get(&job, Run, "place").await? }))
+    });
+    let head = format!("agents: {{ a: {{ plugin: a }} }}\ndone_when: \"${{{{ tasks.reads.found == 'found' }}}}\"");
+    let report = world.run(&head, "  reads: {}\n  writes: {}").await.unwrap();
+    assert_eq!(report.status, RunState::Completed, "{}\n{}", report.reason, world.story());
+}

@@ -35,7 +35,7 @@ impl Shape {
             Format::JsonObject => Ok(Shape::Object),
             Format::JsonSchema(schema) => {
                 let mut room = MAX_UNFOLDED;
-                unfold(schema, schema, &mut Vec::new(), &mut room)?;
+                unfold(schema, schema, &mut Vec::new(), &mut room, 0)?;
                 let patterns = PatternOptions::regex().size_limit(MAX_PATTERN).dfa_size_limit(MAX_PATTERN);
                 let built = jsonschema::options().with_pattern_options(patterns).build(schema);
                 built.map(Box::new).map(Shape::Schema).map_err(|error| {
@@ -71,13 +71,27 @@ fn short(text: &str) -> String {
     text.chars().take(300).collect()
 }
 
+/// How deep a schema may be, references replaced: each level takes room on the stack, here and wherever the schema is used.
+const MAX_DEPTH: usize = 256;
+
 /// Counts the values of a schema, each reference as what it refers to. `open` are the references under way.
-fn unfold<'s>(schema: &'s Value, root: &'s Value, open: &mut Vec<&'s str>, room: &mut usize) -> Result<(), String> {
+fn unfold<'s>(
+    schema: &'s Value,
+    root: &'s Value,
+    open: &mut Vec<&'s str>,
+    room: &mut usize,
+    depth: usize,
+) -> Result<(), String> {
+    if depth > MAX_DEPTH {
+        return Err(format!(
+            "`format` is a JSON Schema of more than {MAX_DEPTH} levels when its references are replaced; ask for less"
+        ));
+    }
     *room = room.checked_sub(1).ok_or_else(|| {
         format!("`format` is a JSON Schema of more than {MAX_UNFOLDED} values when its references are replaced; ask for less")
     })?;
     match schema {
-        Value::Array(list) => list.iter().try_for_each(|one| unfold(one, root, open, room)),
+        Value::Array(list) => list.iter().try_for_each(|one| unfold(one, root, open, room, depth + 1)),
         Value::Object(fields) => fields.iter().try_for_each(|(name, value)| match (name.as_str(), value) {
             ("$ref", Value::String(target)) => {
                 if open.contains(&target.as_str()) {
@@ -91,14 +105,14 @@ fn unfold<'s>(schema: &'s Value, root: &'s Value, open: &mut Vec<&'s str>, room:
                     format!("`format` is a JSON Schema that refers to `{}`, which is not in it", short(target))
                 })?;
                 open.push(target);
-                let counted = unfold(to, root, open, room);
+                let counted = unfold(to, root, open, room, depth + 1);
                 open.pop();
                 counted
             }
             (name, Value::String(_)) if NOT_FOLLOWED.contains(&name) => {
                 Err(format!("`format` is a JSON Schema with `{name}`; refer by `$ref` to `#/$defs/…` alone"))
             }
-            (_, value) => unfold(value, root, open, room),
+            (_, value) => unfold(value, root, open, room, depth + 1),
         }),
         _ => Ok(()),
     }
@@ -155,7 +169,10 @@ mod tests {
         let level = |n: usize| json!({ "anyOf": [{ "$ref": format!("#/$defs/{}", n + 1) }, { "$ref": format!("#/$defs/{}", n + 1) }] });
         let mut levels: serde_json::Map<String, Value> = (0..40).map(|n| (n.to_string(), level(n))).collect();
         levels.insert("40".to_owned(), json!({ "type": "string" }));
+        let link = |n: usize| (n.to_string(), json!({ "$ref": format!("#/$defs/{}", n + 1) }));
+        let chain: serde_json::Map<String, Value> = (0..19_000).map(link).collect();
         for (schema, told) in [
+            (json!({ "$defs": chain, "$ref": "#/$defs/0" }), "levels"),
             (json!({ "$defs": levels, "$ref": "#/$defs/0" }), "more than 20000 values"),
             (json!({ "$ref": "#" }), "refers to itself"),
             (
