@@ -4,6 +4,7 @@
 //! wherever its arguments stand, and a program by whatever path it is named.
 
 use crate::messages::names;
+use crate::web::{Address, WebPattern};
 
 /// What a person has to approve.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,11 +26,20 @@ impl Approvals {
         })
     }
 
-    /// Whether a request has to be approved. The method is in upper case, and the address is the canonical one.
-    pub fn request(&self, method: &str, url: &str) -> bool {
-        self.http.iter().any(|pattern| match pattern.split_once(' ') {
-            Some((only, pattern)) => only.eq_ignore_ascii_case(method) && names(pattern.trim_start(), url),
-            None => names(pattern, url),
+    /// Whether a request has to be approved: a pattern covers it as one of a grant would, with or without its query, or as a plain text
+    /// with `*` for any characters. The method is in upper case.
+    pub fn request(&self, method: &str, address: &Address) -> bool {
+        let url = address.to_string();
+        let bare = url.split_once('?').and_then(|(bare, _)| Address::parse(bare).ok());
+        self.http.iter().any(|pattern| {
+            let as_grant = WebPattern::parse(pattern).is_ok_and(|pattern| {
+                pattern.covers(method, address) || bare.as_ref().is_some_and(|bare| pattern.covers(method, bare))
+            });
+            as_grant
+                || match pattern.split_once(' ') {
+                    Some((only, pattern)) => only.eq_ignore_ascii_case(method) && names(pattern.trim_start(), &url),
+                    None => names(pattern, &url),
+                }
         })
     }
 }
@@ -66,10 +76,21 @@ mod tests {
     fn a_request_is_covered_by_its_address_and_its_method_where_one_is_named() {
         let approvals =
             Approvals { exec: Vec::new(), http: list(&["POST https://a.example/*", "https://b.example/admin/*"]) };
-        assert!(approvals.request("POST", "https://a.example/x"));
-        assert!(!approvals.request("GET", "https://a.example/x"));
-        assert!(
-            approvals.request("GET", "https://b.example/admin/x") && !approvals.request("GET", "https://b.example/")
-        );
+        let is_asked = |method: &str, url: &str| approvals.request(method, &Address::parse(url).unwrap());
+        assert!(is_asked("POST", "https://a.example/x"));
+        assert!(!is_asked("GET", "https://a.example/x"));
+        assert!(is_asked("GET", "https://b.example/admin/x") && !is_asked("GET", "https://b.example/"));
+    }
+
+    #[test]
+    fn a_pattern_covers_at_least_what_the_same_line_of_a_grant_would() {
+        let http =
+            list(&["https://API.example.com", "GET,POST https://b.example:443/x", "POST https://c.example/deploy"]);
+        let approvals = Approvals { exec: Vec::new(), http };
+        let is_asked = |method: &str, url: &str| approvals.request(method, &Address::parse(url).unwrap());
+        assert!(is_asked("GET", "https://api.example.com/any/thing"));
+        assert!(is_asked("POST", "https://b.example/x"));
+        assert!(is_asked("POST", "https://c.example/deploy?now"), "a query is no way around");
+        assert!(!is_asked("GET", "https://c.example/deploy"));
     }
 }

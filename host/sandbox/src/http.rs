@@ -60,7 +60,7 @@ impl http::Host for Guest {
         let timeout = request.timeout.map_or(self.limits.call_time, Duration::from_millis).min(MAX_TIMEOUT);
         let is_query = matches!(operation, "get" | "head" | "options");
         let (shown, subject) = (shown(&request), digest(&request, &address));
-        if self.grant().approvals().request(&request.method, &address.to_string()) {
+        if self.grant().approvals().request(&request.method, &address) {
             let (asked, detail) = (address.to_string(), format!("{} {address}\n{shown}", request.method));
             if let Err(rejected) = self.approved(Capability::Http, operation, &asked, detail, subject).await? {
                 return Ok(Err(rejected));

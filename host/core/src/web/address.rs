@@ -124,7 +124,9 @@ impl Address {
     /// # Errors
     /// [`AddressError`].
     pub fn join(&self, location: &str) -> Result<Self, AddressError> {
-        match location.contains("://") {
+        // What stands in a query is no scheme.
+        let scheme = location.split_once("://").map(|(scheme, _)| scheme);
+        match scheme.is_some_and(|scheme| !scheme.contains(['/', '?', '#'])) {
             true => Self::parse(location),
             false if location.chars().any(|c| c.is_control() || c == '\\') => {
                 Err(AddressError("it has control characters or backslashes".to_owned()))

@@ -214,7 +214,7 @@ impl Checker<'_> {
         }
         .check(self, raw.tasks, &mut strategies);
         let approvals = abilities::approvals(self, raw.approvals.unwrap_or_default());
-        let hooks = hooks::check(self, raw.hooks, &permissions);
+        let hooks = hooks::check(self, raw.hooks, &permissions, &approvals);
         let checks = checks::check(self, raw.checks, &agents, &permissions);
         let done_when = raw.done_when.and_then(|text| self.expression(at!["done_when"], &text));
         if let Some(expression) = &done_when {

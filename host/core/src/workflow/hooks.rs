@@ -4,6 +4,7 @@ use super::check::{Checker, at};
 use super::near;
 use super::raw::{Names, RawHook};
 use super::source::FieldPath;
+use crate::approvals::Approvals;
 use crate::grant::Permissions;
 use crate::hook::{HookEvent, HookSpec, HookTarget};
 use crate::id::Name;
@@ -26,6 +27,7 @@ pub(super) fn check(
     checker: &mut Checker<'_>,
     raw: IndexMap<String, RawHook>,
     given: &Permissions,
+    approvals: &Approvals,
 ) -> BTreeMap<Name, HookSpec> {
     if raw.len() > MAX_HOOKS {
         let message = format!("the workflow has {} hooks, more than {MAX_HOOKS}", raw.len());
@@ -50,6 +52,15 @@ pub(super) fn check(
                 None
             }
         };
+        let has_to_be_approved = match &target {
+            Some(HookTarget::Run(argv)) => approvals.command(argv),
+            Some(HookTarget::Post { url, .. }) => Address::parse(url).is_ok_and(|url| approvals.request("POST", &url)),
+            None => false,
+        };
+        if has_to_be_approved {
+            let message = "a person has to approve this each time, and a hook cannot wait for that";
+            checker.error(at!["hooks", &text], message, "leave it to a task, or take it out of `approvals`");
+        }
         let attempts = attempts.unwrap_or(ATTEMPTS);
         if !(1..=MAX_ATTEMPTS).contains(&attempts) {
             let message = format!("a call is tried 1 to {MAX_ATTEMPTS} times");

@@ -81,7 +81,7 @@ impl Inner {
                 ))
             })?;
             // A person approves what was asked for, and nobody is there to ask about where that leads.
-            if address != first && grant.approvals().request(&method, &address.to_string()) {
+            if address != first && grant.approvals().request(&method, &address) {
                 let reason =
                     format!("it was redirected to {address}, which a person has to approve; ask for that itself");
                 return Err(ServiceError::Failed(reason));

@@ -15,7 +15,7 @@ fn skills_are_words_and_approvals_are_patterns() {
     let agent = workflow.agents.values().next().unwrap();
     assert_eq!(agent.skills.iter().map(|skill| skill.as_str()).collect::<Vec<_>>(), ["rust", "tests"]);
     assert!(workflow.approvals.command(&["git".to_owned(), "push".to_owned()]));
-    assert!(workflow.approvals.request("POST", "https://a.example/x"));
+    assert!(workflow.approvals.request("POST", &crate::web::Address::parse("https://a.example/x").unwrap()));
 }
 
 #[test]

@@ -54,6 +54,7 @@ fn an_unknown_field() {
 #[test]
 fn hooks_that_cannot_be_called() {
     for (hook, field, message, hint) in [
+        ("{ on: incident, run: [git, push] }", "hooks.tell", "a hook cannot wait for that", "leave it to a task"),
         ("{ on: run-done, run: [cargo, test] }", "hooks.tell.on", "there is no event `run-done`", "run-completed"),
         ("{ on: [], run: [cargo, test] }", "hooks.tell.on", "the hook is told of nothing", "run-started"),
         ("{ on: incident }", "hooks.tell", "a hook calls one thing", "either `run:"),
@@ -95,7 +96,8 @@ fn hooks_that_cannot_be_called() {
             "a number in this range",
         ),
     ] {
-        let text = changed("permissions: {", "permissions: { exec: [[cargo, test]], ");
+        let text = changed("permissions: {", "permissions: { exec: [[cargo, test], [git]], ");
+        let text = text.replacen("tasks:", "approvals: { exec: [[git, push]] }\ntasks:", 1);
         let error = errors(&text.replacen("tasks:", &format!("hooks: {{ tell: {hook} }}\ntasks:"), 1)).remove(0);
         assert_eq!(error.field, field, "{error}");
         assert!(error.message.contains(message) && error.hint.contains(hint), "{hook}: {error}");
@@ -112,7 +114,8 @@ fn checks_that_cannot_be_run() {
         ("{ tell: { run: [cargo, test], env: { a=b: c } } }", "checks.tell.env.a=b", "no environment variable", "RUST"),
         ("{ planner: { run: [cargo, test] } }", "checks.planner", "an agent has this name", "another name"),
     ] {
-        let text = changed("permissions: {", "permissions: { exec: [[cargo, test]], ");
+        let text = changed("permissions: {", "permissions: { exec: [[cargo, test], [git]], ");
+        let text = text.replacen("tasks:", "approvals: { exec: [[git, push]] }\ntasks:", 1);
         let error = errors(&text.replacen("tasks:", &format!("checks: {check}\ntasks:"), 1)).remove(0);
         assert_eq!(error.field, field, "{error}");
         assert!(error.message.contains(message) && error.hint.contains(hint), "{check}: {error}");
