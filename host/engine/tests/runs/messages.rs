@@ -409,7 +409,7 @@ async fn whoever_gets_a_message_finds_the_memory_that_was_published_with_it() {
         text(receive(&job, None)?);
         Ok(json!({ "found": get(&job, Run, "place").await? }))
     });
-    let head = format!("agents: {{ a: {{ plugin: a }} }}\ndone_when: \"${{{{ tasks.reads.found == 'found' }}}}\"");
-    let report = world.run(&head, "  reads: {}\n  writes: {}").await.unwrap();
+    let head = "agents: { a: { plugin: a } }\ndone_when: \"${{ tasks.reads.found == 'found' }}\"";
+    let report = world.run(head, "  reads: {}\n  writes: {}").await.unwrap();
     assert_eq!(report.status, RunState::Completed, "{}\n{}", report.reason, world.story());
 }
