@@ -5,66 +5,11 @@
     reason = "the helpers of tests end in a panic where what they rely on is not there"
 )]
 
-use longhaul_tests::{Ended, Node, Place, guest};
+use longhaul_tests::{Ended, Node, Place, Server, guest};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 
 const KEY: &str = "sk-test-3f9a77c1d2";
-
-/// An endpoint on loopback: answers request `n` with what `does` says, and remembers what it was asked.
-struct Endpoint {
-    port: u16,
-    asked: Arc<Mutex<Vec<(String, String)>>>,
-}
-
-impl Endpoint {
-    fn start(does: impl Fn(usize) -> String + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let (seen, does) = (asked.clone(), Arc::new(does));
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let (seen, does) = (seen.clone(), does.clone());
-                std::thread::spawn(move || serve(stream, &seen, does.as_ref()));
-            }
-        });
-        Self { port, asked }
-    }
-
-    fn asked(&self) -> Vec<(String, String)> {
-        self.asked.lock().unwrap().clone()
-    }
-}
-
-fn serve(mut stream: TcpStream, seen: &Mutex<Vec<(String, String)>>, does: &(dyn Fn(usize) -> String + Send + Sync)) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let (mut head, mut length) = (String::new(), 0);
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).unwrap_or(0) == 0 {
-            return;
-        }
-        if line == "\r\n" {
-            break;
-        }
-        let lower = line.to_ascii_lowercase();
-        length = lower.strip_prefix("content-length:").map_or(length, |n| n.trim().parse().unwrap());
-        head.push_str(&line);
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
-    let number = {
-        let mut seen = seen.lock().unwrap();
-        seen.push((head, String::from_utf8(body).unwrap()));
-        seen.len() - 1
-    };
-    // A client that broke off is a client's affair.
-    drop(stream.write_all(does(number).as_bytes()));
-}
 
 /// A stream that says `text`, to its end.
 fn says(text: &str) -> String {
@@ -134,7 +79,7 @@ fn nowhere(place: &Place, ended: &Ended) {
 #[test]
 fn a_model_behind_an_endpoint_answers_and_its_key_stands_nowhere() {
     let echo = format!("I was sent {KEY}");
-    let endpoint = Endpoint::start(move |number| match number {
+    let endpoint = Server::start(move |number, _| match number {
         0 => says("Hello, I am small."),
         1 => says(&echo),
         _ => status(400, "", &json!({ "error": { "message": echo } }).to_string()),
@@ -147,7 +92,7 @@ fn a_model_behind_an_endpoint_answers_and_its_key_stands_nowhere() {
     assert_eq!((&told[0]["text"], &told[0]["model"]), (&json!("Hello, I am small."), &json!("small-1")));
     assert_eq!(told[1]["text"], "I was sent ***");
     assert_eq!(told[2]["kind"], "invalid");
-    assert!(endpoint.asked()[0].0.contains(&format!("Bearer {KEY}")));
+    assert!(endpoint.asked()[0].head.contains(&format!("Bearer {KEY}")));
     nowhere(&place, &ended);
     let shown = place.longhaul(["show", "last", "--json"]).code(0).json();
     // 2 × (1000 × 10 + 100 × 100) millionths.
@@ -159,7 +104,7 @@ fn a_model_behind_an_endpoint_answers_and_its_key_stands_nowhere() {
 fn refusals_and_streams_that_break_off_are_got_over() {
     let cut = says("It was a dark and stormy night").split("data: [DONE]").next().unwrap().to_owned();
     let cut = cut.split("data: {\"choices\":[{\"delta\":{},\"f").next().unwrap().to_owned();
-    let endpoint = Endpoint::start(move |number| match number {
+    let endpoint = Server::start(move |number, _| match number {
         0 | 1 => status(429, "retry-after: 1\r\n", "slow down"),
         2 => says("one"),
         3 => cut.clone(),

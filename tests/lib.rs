@@ -13,6 +13,8 @@ mod ended;
 mod place;
 #[path = "fixture/running.rs"]
 mod running;
+#[path = "fixture/server.rs"]
+mod server;
 #[path = "fixture/tree.rs"]
 mod tree;
 
@@ -20,6 +22,7 @@ pub use disk::SmallDisk;
 pub use ended::Ended;
 pub use place::{Place, binary, guest, repository};
 pub use running::Running;
+pub use server::{Asked, Server};
 pub use tree::{Node, Tree};
 
 use std::time::Duration;

@@ -112,13 +112,7 @@ impl Guest {
                     grant: format!("env: [{name:?}]"),
                     reason: format!("the variable is not given by {party}"),
                 };
-                self.audit.action(Deed::new(Capability::Exec, OPERATION, denial.resource.clone()).denied(&denial))?;
-                return Ok(Err(types::Error::Denied(types::Denial {
-                    capability: denial.capability.to_string(),
-                    resource: denial.resource,
-                    grant: denial.grant,
-                    reason: denial.reason,
-                })));
+                return self.refused(OPERATION, denial);
             }
         }
         Ok(Ok(()))

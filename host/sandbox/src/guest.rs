@@ -3,6 +3,7 @@
 use crate::audit::Audit;
 use crate::clock::{RecordedClock, SeededRandom};
 use crate::fs::{FsContext, FsView, HasFs};
+use crate::host::millis;
 use crate::meter::Meter;
 use crate::model::Conversation;
 use crate::sockets::{HasSockets, Sockets};
@@ -19,7 +20,6 @@ use longhaul_core::spend::Meter as Spending;
 use longhaul_core::stage::Stage;
 use longhaul_core::units::Timestamp;
 use std::sync::Arc;
-use std::time::Duration;
 use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -203,8 +203,4 @@ pub(crate) fn add_wasi(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     )?;
     sockets::ip_name_lookup::add_to_linker::<_, HasSockets>(l, Guest::sockets)?;
     Ok(())
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

@@ -8,7 +8,7 @@ use crate::bindings::agent::longhaul::plugin::{context, logging, types};
 use crate::guest::Guest;
 use longhaul_core::action::{Action, ActionResult};
 use longhaul_core::attempt::{LogLevel, NotCommitted};
-use longhaul_core::grant::{Capability, Permissions};
+use longhaul_core::grant::{Capability, Denial, Permissions};
 
 impl types::Host for Guest {}
 
@@ -80,7 +80,8 @@ pub(crate) fn short(text: &str) -> String {
     text.chars().take(500).collect()
 }
 
-fn millis(span: std::time::Duration) -> u64 {
+/// A span as guests are told it.
+pub(crate) fn millis(span: std::time::Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -96,10 +97,21 @@ impl Guest {
         granted: impl Fn(&Permissions) -> bool,
     ) -> wasmtime::Result<Result<(), types::Error>> {
         self.meter.charge_call(resource.len());
-        let Err(denial) = self.grant().check(capability, &short(resource), || line, granted) else { return Ok(Ok(())) };
-        self.audit.action(Deed::new(capability, operation, denial.resource.clone()).denied(&denial))?;
+        match self.grant().check(capability, &short(resource), || line, granted) {
+            Ok(()) => Ok(Ok(())),
+            Err(denial) => self.refused(operation, denial),
+        }
+    }
+
+    /// Records a refusal, and tells the guest of it.
+    pub(crate) fn refused<T>(
+        &self,
+        operation: &'static str,
+        denial: Denial,
+    ) -> wasmtime::Result<Result<T, types::Error>> {
+        self.audit.action(Deed::new(denial.capability, operation, denial.resource.clone()).denied(&denial))?;
         Ok(Err(types::Error::Denied(types::Denial {
-            capability: capability.to_string(),
+            capability: denial.capability.to_string(),
             resource: denial.resource,
             grant: denial.grant,
             reason: denial.reason,

@@ -44,13 +44,7 @@ impl http::Host for Guest {
                 grant,
                 reason: refused.reason,
             };
-            self.audit.action(Deed::new(Capability::Http, operation, denial.resource.clone()).denied(&denial))?;
-            return Ok(Err(types::Error::Denied(types::Denial {
-                capability: Capability::Http.to_string(),
-                resource: denial.resource,
-                grant: denial.grant,
-                reason: denial.reason,
-            })));
+            return self.refused(operation, denial);
         }
         let resource = short(&address.to_string());
         let Some(web) = self.reach.services.web.clone() else {

@@ -82,13 +82,7 @@ impl Guest {
         };
         let reason = format!("{} rejected it", answer.by);
         let denial = Denial { capability, resource: short(resource), grant: String::new(), reason };
-        self.audit.action(Deed::new(capability, operation, denial.resource.clone()).denied(&denial))?;
-        Ok(Err(types::Error::Denied(types::Denial {
-            capability: capability.to_string(),
-            resource: denial.resource,
-            grant: denial.grant,
-            reason: denial.reason,
-        })))
+        self.refused(operation, denial)
     }
 
     fn may_ask(&mut self, operation: &'static str, summary: &str) -> wasmtime::Result<Result<(), types::Error>> {

@@ -3,6 +3,7 @@
 use crate::audit::Outward;
 use crate::bindings::agent::longhaul::plugin::types;
 use crate::guest::Guest;
+use crate::host::millis;
 use longhaul_core::action::{Action, ActionResult};
 use longhaul_core::effect::{Answered, IdempotencyKey};
 use longhaul_core::reach::ServiceError;
@@ -94,10 +95,6 @@ impl From<ServiceError> for types::Error {
             ServiceError::Failed(reason) => types::Error::Failed(reason),
         }
     }
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::bindings::strategy::exports::longhaul::plugin::recovery as wit;
 use crate::guest::GuestConfig;
+use crate::host::millis;
 use crate::no_files::NoFiles;
 use crate::plugin::{Linked, Plugin};
 use crate::run::{Finish, new_store, run_to_end};
@@ -156,8 +157,4 @@ fn from_wit(decision: wit::Decision) -> Result<Decision, String> {
         wit::Decision::Compensate => Decision::Compensate,
         wit::Decision::Escalate(reason) => Decision::Escalate { reason: short(reason) },
     })
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

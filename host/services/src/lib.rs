@@ -6,6 +6,8 @@
 pub mod config;
 pub mod exec;
 pub mod http;
+#[cfg(test)]
+mod loopback;
 pub mod model;
 mod net;
 mod outside;

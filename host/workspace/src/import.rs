@@ -284,11 +284,12 @@ pub(crate) fn open_plain(dir: &Dir, path: &str) -> io::Result<File> {
 }
 
 /// A path for people, however odd or long.
-fn below(folder: &StagePath, name: &str) -> String {
+pub(crate) fn below(folder: &StagePath, name: &str) -> String {
     if folder.is_root() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
-fn read_rules(dir: &Dir) -> Option<String> {
+/// The rules of a folder's own file of what is not versioned.
+pub(crate) fn read_rules(dir: &Dir) -> Option<String> {
     let mut bytes = Vec::new();
     open_plain(dir, IGNORE_FILE).ok()?.take(MAX_RULES).read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())

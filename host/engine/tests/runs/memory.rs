@@ -2,8 +2,8 @@
 //! back with the run, and along into its forks.
 
 use crate::memories::{delete, fold, get, keys, search, set};
-use crate::world::{World, act, cut_anywhere, problem, wait, write};
-use longhaul_core::attempt::{Job, NotCommitted, Outcome};
+use crate::world::{World, checkpoint, cut_anywhere, problem, wait, write};
+use longhaul_core::attempt::{Job, Outcome};
 use longhaul_core::entry::Entry;
 use longhaul_core::id::{RunId, TaskId};
 use longhaul_core::incident::{Decision, IncidentClass, Problem};
@@ -46,18 +46,6 @@ fn output(world: &World, task: &str) -> Value {
 
 fn expected(all: &[(&str, &str)]) -> BTreeMap<String, String> {
     all.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
-}
-
-/// What the sandbox does where a guest asks for a checkpoint.
-async fn checkpoint(job: &Job) -> Result<(), Problem> {
-    if job.recorder.replayed().is_none_or(|action| action.operation != "checkpoint") {
-        match job.committer.commit().await {
-            Ok(()) => {}
-            Err(NotCommitted::Refused(reason)) => return Err(Problem::new(IncidentClass::Conflict, reason)),
-            Err(NotCommitted::Record(_)) => return Err(problem(IncidentClass::Fatal)),
-        }
-    }
-    act(job, "checkpoint").map_err(|_| problem(IncidentClass::Fatal))
 }
 
 /// Adds to a number in memory.

@@ -1,25 +1,12 @@
 //! Commits in the middle of an attempt: visible to others at once, kept whatever happens after, and made once.
 
-use crate::world::{World, act, cut_anywhere, problem, read, write};
-use longhaul_core::attempt::{Job, NotCommitted};
-use longhaul_core::incident::{Decision, IncidentClass, Problem};
+use crate::world::{World, checkpoint, cut_anywhere, problem, read, write};
+use longhaul_core::incident::{Decision, IncidentClass};
 use longhaul_core::state::RunState;
 use serde_json::json;
 use std::time::Duration;
 
 const HEAD: &str = "agents: { a: { plugin: a } }\ndefaults: { agent: a }\nrecovery: [ s ]\nconcurrency: { max: 2 }\ncheckpoints: { every: 1s, keep: 1 }";
-
-/// What the sandbox does where a guest asks for a checkpoint.
-async fn checkpoint(job: &Job) -> Result<(), Problem> {
-    if job.recorder.replayed().is_none_or(|action| action.operation != "checkpoint") {
-        match job.committer.commit().await {
-            Ok(()) => {}
-            Err(NotCommitted::Refused(reason)) => return Err(Problem::new(IncidentClass::Conflict, reason)),
-            Err(NotCommitted::Record(_)) => return Err(problem(IncidentClass::Fatal)),
-        }
-    }
-    act(job, "checkpoint").map_err(|_| problem(IncidentClass::Fatal))
-}
 
 /// Two tasks side by side that commit after each of three steps; the first try of each fails after the second one.
 fn world() -> World {

@@ -4,7 +4,9 @@ use crate::commands::FakeCommands;
 use crate::files::{FakeWorkspace, Files, Tree};
 use crate::memories::FakeMemories;
 use longhaul_core::action::{Action, ActionResult};
-use longhaul_core::attempt::{AttemptEvent, AttemptReport, Job, Outcome, Ran, RecordError, Recorder, Usage, Wait};
+use longhaul_core::attempt::{
+    AttemptEvent, AttemptReport, Job, NotCommitted, Outcome, Ran, RecordError, Recorder, Usage, Wait,
+};
 use longhaul_core::children::{NewChild, Worker};
 use longhaul_core::clock::Clock;
 use longhaul_core::digest::Digest;
@@ -326,6 +328,18 @@ pub(crate) async fn cut_anywhere(
 
 pub(crate) fn name(text: &str) -> Name {
     Name::new(text).unwrap()
+}
+
+/// What the sandbox does where a guest asks for a checkpoint.
+pub(crate) async fn checkpoint(job: &Job) -> Result<(), Problem> {
+    if job.recorder.replayed().is_none_or(|action| action.operation != "checkpoint") {
+        match job.committer.commit().await {
+            Ok(()) => {}
+            Err(NotCommitted::Refused(reason)) => return Err(Problem::new(IncidentClass::Conflict, reason)),
+            Err(NotCommitted::Record(_)) => return Err(problem(IncidentClass::Fatal)),
+        }
+    }
+    act(job, "checkpoint").map_err(|_| problem(IncidentClass::Fatal))
 }
 
 pub(crate) fn problem(class: IncidentClass) -> Problem {

@@ -2,6 +2,7 @@
 
 use super::output::Collector;
 use super::wire::{Layer, Order, OrderLimits, Outcome, Report, Status, frame, length};
+use crate::outside;
 use longhaul_core::commands::{Command, Commands, Dimension, ExitStatus, Finished, Follow, Isolation, Stream};
 use longhaul_core::reach::{BoxFuture, ServiceError};
 use std::io;
@@ -14,7 +15,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::process::Child;
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 
 /// How much longer than its limit a command is waited for; its keeper ends it in time, unless something holds up that one.
 const GRACE: Duration = Duration::from_secs(15);
@@ -73,9 +73,8 @@ impl LocalCommands {
 impl Commands for LocalCommands {
     fn run<'a>(&'a self, command: Command, follow: Arc<dyn Follow>) -> BoxFuture<'a, Result<Finished, ServiceError>> {
         let settings = Arc::clone(&self.settings);
-        let running = AbortOnDrop(self.threads.spawn(async move { run(&settings, command, follow).await }));
         Box::pin(async move {
-            running.join().await.unwrap_or_else(|error| Err(ServiceError::Failed(format!("the host failed: {error}"))))
+            outside::on(&self.threads, async move { run(&settings, command, follow).await }).await.unwrap_or_else(Err)
         })
     }
 }
@@ -248,20 +247,5 @@ impl Kept {
         let mut body = vec![0; length(header)?];
         self.line.read_exact(&mut body).await.map_err(gone)?;
         Ok(serde_json::from_slice(&body)?)
-    }
-}
-
-/// A task that ends with its handle.
-struct AbortOnDrop<T>(JoinHandle<T>);
-
-impl<T> AbortOnDrop<T> {
-    async fn join(mut self) -> Result<T, tokio::task::JoinError> {
-        (&mut self.0).await
-    }
-}
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

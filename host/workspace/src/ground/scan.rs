@@ -1,19 +1,15 @@
 //! Looks what is in the folder after a command.
 
 use super::{Ground, GroundError};
-use crate::import::{is_executable, open_plain};
+use crate::import::{below, is_executable, read_rules};
 use crate::index::Stamp;
-use crate::rules::{IGNORE_FILE, Rules, is_reserved};
+use crate::rules::{Rules, is_reserved};
 use crate::tree::MAX_DEPTH;
 use cap_fs_ext::DirExt;
 use cap_std::fs::Dir;
 use longhaul_core::ground::MAX_LISTED;
 use longhaul_core::path::{MAX_PATH, StagePath};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
-
-/// A file with ignore rules is read up to this size.
-const MAX_RULES: u64 = 1 << 20;
 
 /// Something in the folder.
 #[derive(Debug)]
@@ -138,14 +134,4 @@ impl Walk<'_> {
         }
         Ok(())
     }
-}
-
-fn below(folder: &StagePath, name: &str) -> String {
-    if folder.is_root() { name.to_owned() } else { format!("{folder}/{name}") }
-}
-
-fn read_rules(dir: &Dir) -> Option<String> {
-    let mut bytes = Vec::new();
-    open_plain(dir, IGNORE_FILE).ok()?.take(MAX_RULES).read_to_end(&mut bytes).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::{SecretConfig, SecretSource};
+use crate::loopback;
 use crate::secret::Secret;
 use longhaul_core::grant::{Grant, Party, Permissions};
 use std::collections::HashMap;
@@ -9,7 +10,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
 const SECRET: &str = "tok-8d1f0a55e2";
@@ -46,22 +47,8 @@ impl Server {
 }
 
 async fn serve(mut stream: TcpStream, does: Does, asked: Arc<Mutex<Vec<String>>>) {
-    let mut bytes = Vec::new();
-    let text = loop {
-        let mut piece = [0; 4096];
-        let read = stream.read(&mut piece).await.unwrap_or(0);
-        if read == 0 {
-            return;
-        }
-        bytes.extend_from_slice(&piece[..read]);
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length =
-            head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
-        if body.len() >= length {
-            break text;
-        }
-    };
+    let Some((head, body)) = loopback::request(&mut stream).await else { return };
+    let text = format!("{head}\r\n\r\n{body}");
     asked.lock().unwrap().push(text.clone());
     let answer = does(&text);
     if answer.is_empty() {

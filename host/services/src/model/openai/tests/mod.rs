@@ -1,6 +1,7 @@
 //! Endpoints of every temper, on loopback.
 
 use crate::config::{Config, SecretSource};
+use crate::loopback;
 use crate::model::HostModels;
 use crate::net::Network;
 use crate::secret::Secret;
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -59,22 +60,7 @@ impl Endpoint {
 }
 
 async fn serve(mut stream: TcpStream, does: Does, asked: Arc<Mutex<Vec<(String, Value)>>>) {
-    let mut bytes = Vec::new();
-    let (head, body) = loop {
-        let mut piece = [0; 4096];
-        let read = stream.read(&mut piece).await.unwrap_or(0);
-        if read == 0 {
-            return;
-        }
-        bytes.extend_from_slice(&piece[..read]);
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length =
-            head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
-        if body.len() >= length {
-            break (head.to_owned(), body.to_owned());
-        }
-    };
+    let Some((head, body)) = loopback::request(&mut stream).await else { return };
     asked.lock().unwrap().push((head, serde_json::from_str(&body).unwrap_or_default()));
     let (Does::Says(text) | Does::Hangs(text) | Does::Endless(text, _)) = &does;
     drop(stream.write_all(text.as_bytes()).await);
