@@ -17,9 +17,11 @@
 
 mod key;
 mod past;
+mod published;
 
 pub use key::{IdempotencyKey, KeyScope};
 pub use past::{EffectOutcome, MAX_LISTED, PastEffect, PastEffects};
+pub use published::{PastPublications, Publication, Remains};
 
 use crate::action::{Action, ActionResult, ContextFill, Exchange};
 use crate::attempt::{AttemptEvent, RecordError, Recorder};

@@ -25,16 +25,18 @@
 //! Each update costs what it changes: counts of unmet needs, one heap of ready tasks for each agent or list of agents, no scan of all tasks.
 //!
 //! This file is what can be asked of a graph and told to it. `build` makes one from a list of tasks, `ready` says which
-//! task goes first, `children` adds tasks that others spawn, and `settle` carries on what the end of a task means for others.
+//! task goes first, `children` adds tasks that others spawn, `settle` carries on what the end of a task means for others, and `stuck` finds deadlocks.
 
 mod build;
 mod children;
 mod error;
 mod ready;
 mod settle;
+mod stuck;
 
 pub use build::{GraphTask, find_cycle};
 pub use error::GraphError;
+pub use stuck::Awaits;
 
 use crate::agents::Agents;
 use crate::id::{Name, TaskId};

@@ -17,7 +17,7 @@ use crate::ledger::Ledger;
 use crate::ports::{BoxFuture, JournalError};
 use longhaul_core::action::Action;
 use longhaul_core::attempt::{AttemptEvent, Divergence, RecordError, Recorder, Usage};
-use longhaul_core::effect::{Begun, Call, EffectClass, PastEffects};
+use longhaul_core::effect::{Begun, Call, EffectClass, Remains};
 use longhaul_core::entry::{Entry, Position, Record};
 use longhaul_core::grant::Capability;
 use longhaul_core::id::{AttemptId, TaskId};
@@ -71,8 +71,8 @@ struct State {
     is_closing: bool,
     /// Whether something from outside was answered that need not be durable yet.
     owes: bool,
-    /// What the attempt did outside, replayed or not.
-    effects: PastEffects,
+    /// What the attempt did outside and published, replayed or not.
+    remains: Remains,
     /// How many actions of the guest that may act concern more than its files and clocks.
     outside: u64,
     signs: Signs,
@@ -104,7 +104,7 @@ impl Transcript {
             under_way: None,
             is_closing: false,
             owes: false,
-            effects: PastEffects::default(),
+            remains: Remains::default(),
             outside: 0,
             signs: Signs::default(),
         };
@@ -135,12 +135,12 @@ impl Transcript {
 
     /// Whether the attempt did anything outside.
     pub(crate) fn has_effects(&self) -> bool {
-        !self.lock().effects.listed.is_empty()
+        !self.lock().remains.effects.listed.is_empty()
     }
 
-    /// `problem`, with what the attempt did outside as part of its evidence.
-    pub(crate) fn with_effects(&self, problem: Problem) -> Problem {
-        self.lock().effects.listed_in(problem)
+    /// `problem`, with what the attempt did outside and published as part of its evidence.
+    pub(crate) fn with_remains(&self, problem: Problem) -> Problem {
+        self.lock().remains.listed_in(problem)
     }
 
     /// From now on the guest of attempt `number` may act.
@@ -218,7 +218,7 @@ impl Transcript {
 
     fn note_in(&self, state: &mut State, number: u32, entry: Entry) -> Result<Noted, Fault> {
         let Some(recorded) = self.next(state)? else {
-            state.effects.note(number, &entry);
+            state.remains.note(number, &entry);
             state.outside += u64::from(is_outside(&entry));
             state.owes |= brings_in(&entry);
             let (position, at) = self.ledger.attempt(&self.attempt(number), entry)?;
@@ -274,15 +274,15 @@ impl Transcript {
     }
 }
 
-/// What an attempt that is suspended did outside, of which its script says all.
-pub(crate) fn done_outside(ledger: &Ledger, task: &TaskId, script: Script) -> Result<PastEffects, JournalError> {
-    let (mut effects, mut after) = (PastEffects::default(), script.after);
+/// What an attempt that is suspended did outside and published, of which its script says all.
+pub(crate) fn remains(ledger: &Ledger, task: &TaskId, script: Script) -> Result<Remains, JournalError> {
+    let (mut remains, mut after) = (Remains::default(), script.after);
     loop {
         let page = ledger.read(task, after)?;
-        let Some((newest, _)) = page.last() else { return Ok(effects) };
+        let Some((newest, _)) = page.last() else { return Ok(remains) };
         after = *newest;
         for (_, record) in &page {
-            record.attempt.iter().for_each(|number| effects.note(*number, &record.entry));
+            record.attempt.iter().for_each(|number| remains.note(*number, &record.entry));
         }
     }
 }
@@ -291,7 +291,7 @@ fn pop(state: &mut State) {
     let Some((_, record)) = state.script.as_mut().and_then(|reading| reading.page.next()) else { return };
     state.outside += u64::from(is_outside(&record.entry));
     if let Some(number) = record.attempt {
-        state.effects.note(number, &record.entry);
+        state.remains.note(number, &record.entry);
     }
 }
 

@@ -8,6 +8,7 @@ use crate::action::{Action, ActionResult};
 use crate::entry::Entry;
 use crate::grant::Capability;
 use crate::incident::Problem;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -113,32 +114,43 @@ impl PastEffects {
 
     /// The problem with the effects as part of its evidence.
     #[must_use]
-    pub fn listed_in(&self, mut problem: Problem) -> Problem {
-        if self.listed.is_empty() {
-            return problem;
-        }
-        if !problem.evidence.is_object() {
-            let other = problem.evidence.take();
-            let kept = (!other.is_null()).then(|| ("evidence".to_owned(), other));
-            problem.evidence = Value::Object(Map::from_iter(kept));
-        }
-        if let (Some(evidence), Ok(listed)) = (problem.evidence.as_object_mut(), serde_json::to_value(&self.listed)) {
-            evidence.insert("effects".to_owned(), listed);
-            if self.omitted > 0 {
-                evidence.insert("effects_omitted".to_owned(), self.omitted.into());
-            }
-        }
-        problem
+    pub fn listed_in(&self, problem: Problem) -> Problem {
+        listed_in(problem, "effects", &self.listed, self.omitted)
     }
 
     /// The effects that `problem` lists.
     pub fn of(problem: &Problem) -> Self {
-        let listed = problem.evidence.get("effects").and_then(|listed| Vec::deserialize(listed).ok());
-        let omitted = problem.evidence.get("effects_omitted").and_then(Value::as_u64);
-        Self { listed: listed.unwrap_or_default(), omitted: omitted.unwrap_or(0) }
+        let (listed, omitted) = of(problem, "effects");
+        Self { listed, omitted }
     }
 }
 
-fn shown(text: &str) -> String {
+/// `problem` with a list as part of its evidence, where there is anything in it.
+pub(super) fn listed_in<T: Serialize>(mut problem: Problem, name: &str, listed: &[T], omitted: u64) -> Problem {
+    if listed.is_empty() {
+        return problem;
+    }
+    if !problem.evidence.is_object() {
+        let other = problem.evidence.take();
+        let kept = (!other.is_null()).then(|| ("evidence".to_owned(), other));
+        problem.evidence = Value::Object(Map::from_iter(kept));
+    }
+    if let (Some(evidence), Ok(listed)) = (problem.evidence.as_object_mut(), serde_json::to_value(listed)) {
+        evidence.insert(name.to_owned(), listed);
+        if omitted > 0 {
+            evidence.insert(format!("{name}_omitted"), omitted.into());
+        }
+    }
+    problem
+}
+
+/// A list of the evidence, and how many it leaves out.
+pub(super) fn of<T: DeserializeOwned>(problem: &Problem, name: &str) -> (Vec<T>, u64) {
+    let listed = problem.evidence.get(name).and_then(|listed| Vec::deserialize(listed).ok());
+    let omitted = problem.evidence.get(format!("{name}_omitted")).and_then(Value::as_u64);
+    (listed.unwrap_or_default(), omitted.unwrap_or(0))
+}
+
+pub(super) fn shown(text: &str) -> String {
     text.chars().take(SHOWN).collect()
 }

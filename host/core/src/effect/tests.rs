@@ -1,8 +1,14 @@
 //! Classes, keys, and what an incident says of effects.
 
 use super::*;
-use crate::entry::Entry;
+use crate::entry::{Change, ChangeKind, Entry};
 use crate::id::TaskId;
+use crate::memory::{MemoryScope, MemoryWrite};
+use crate::messages::{MessageId, Recipient, Sent};
+use crate::outbox::Outbox;
+use crate::path::StagePath;
+use crate::payload::Payload;
+use serde_json::json;
 
 fn call(number: u64, kind: CallKind) -> Call {
     Call {
@@ -110,4 +116,41 @@ fn what_is_listed_is_bounded_and_the_rest_is_counted() {
     assert!(problem.evidence.to_string().len() < 40_000);
     assert_eq!(problem.evidence["evidence"], "text");
     assert_eq!(PastEffects::of(&problem), past);
+}
+
+#[test]
+fn an_incident_lists_what_the_attempt_had_published() {
+    let task = |text: &str| TaskId::new(text).unwrap();
+    let message = |to: Recipient| Sent { to, body: Payload::from("hello") };
+    let outbox = Outbox {
+        cancelled: vec![task("a.slow")],
+        sent: vec![message(Recipient::task("b").unwrap()), message(Recipient::topic("news").unwrap())],
+        received: vec![MessageId { entry: 7, place: 0 }],
+        memory: vec![MemoryWrite { scope: MemoryScope::Run, key: "k".repeat(1000), value: None }],
+        ..Outbox::default()
+    };
+    let change = Change { path: StagePath::new("a").unwrap(), change: ChangeKind::Added, digest: None };
+    let digest = Digest::of(b"v");
+    let committed = |changes| Entry::Committed { base: digest, version: digest, changes, published: outbox.clone() };
+    let mut past = Remains::default();
+    past.note(1, &Entry::Published(outbox.clone()));
+    past.note(1, &committed(vec![change]));
+    let problem = past.listed_in(Problem::new(IncidentClass::Timeout, "too slow"));
+    let key = "k".repeat(200);
+    let of_outbox = [
+        json!({ "kind": "cancelled", "task": "a.slow" }),
+        json!({ "kind": "message", "to": { "task": "b" } }),
+        json!({ "kind": "message", "to": { "topic": "news" } }),
+        json!({ "kind": "memory", "scope": "run", "key": key }),
+    ];
+    let files = json!({ "kind": "files", "changed": 1, "version": digest });
+    let expected: Vec<_> = of_outbox.iter().chain([&files]).chain(&of_outbox).cloned().collect();
+    assert_eq!(problem.evidence, json!({ "published": expected }));
+    assert_eq!(PastPublications::of(&problem), past.published);
+
+    for _ in 0..100 {
+        past.note(1, &committed(Vec::new()));
+    }
+    let many = PastPublications::of(&past.listed_in(Problem::new(IncidentClass::Timeout, "too slow")));
+    assert_eq!((many.listed.len(), many.omitted), (MAX_LISTED, 409 - MAX_LISTED as u64));
 }

@@ -2,6 +2,7 @@
 
 mod children;
 mod drain;
+mod stuck;
 
 use super::*;
 use std::collections::HashSet;

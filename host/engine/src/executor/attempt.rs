@@ -55,7 +55,7 @@ pub(crate) async fn execute(shared: &Arc<Shared>, work: Work, stop: Arc<Stop>) -
     };
     let ending = match try_.in_its_place().await {
         // Also where the work was refused or could not be committed after its attempt had ended well.
-        Ok(Ending::Failed(attempt, problem)) => Ending::Failed(attempt, try_.transcript.with_effects(problem)),
+        Ok(Ending::Failed(attempt, problem)) => Ending::Failed(attempt, try_.transcript.with_remains(problem)),
         Ok(Ending::Suspended(wait)) => {
             // Should its wait come to nothing, what it did outside is told from the record; and people are told of what they are asked.
             if try_.transcript.has_effects() || wait.question.is_some() {
@@ -249,7 +249,7 @@ impl Try<'_> {
     /// The last attempt cannot go on, and its record has no end yet.
     fn broken_off(&self, problem: Problem) -> Result<Ending, JournalError> {
         self.transcript.close();
-        let problem = self.transcript.with_effects(problem);
+        let problem = self.transcript.with_remains(problem);
         let number = self.used.next.saturating_sub(1);
         let ended = Entry::AttemptEnded { result: Err(problem.clone()), usage: Usage::default() };
         match self.transcript.note(number, ended) {

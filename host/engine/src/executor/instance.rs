@@ -185,7 +185,7 @@ impl Started<'_> {
             Some(Ran::Ended(report)) => report,
         };
         let usage = Usage { outside: transcript.outside(), ..usage };
-        let result = result.map_err(|problem| transcript.with_effects(problem));
+        let result = result.map_err(|problem| transcript.with_remains(problem));
         // A judge's problem is what it says of the work of another.
         let result = match self.instance.judges {
             None => result.map_err(|problem| blamed(shared, &attempt, &usage, problem)),

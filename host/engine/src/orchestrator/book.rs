@@ -131,6 +131,11 @@ impl Book {
         self.graph.children(task)
     }
 
+    /// How the tasks depend on each other.
+    pub(super) fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
     /// Where a task stands.
     pub(super) fn state(&self, task: &TaskId) -> Option<TaskState> {
         self.graph.state(task)

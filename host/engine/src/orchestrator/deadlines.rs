@@ -7,7 +7,7 @@ use super::dispatcher::Dispatcher;
 use crate::deadlines::missed;
 use crate::error::Halt;
 use crate::ports::BoxFuture;
-use crate::transcript::done_outside;
+use crate::transcript::remains;
 use longhaul_core::attempt::Usage;
 use longhaul_core::entry::Entry;
 use longhaul_core::id::{AttemptId, TaskId};
@@ -95,9 +95,9 @@ impl Dispatcher {
     pub(super) fn fail_suspended(&mut self, task: &TaskId, mut problem: Problem) -> Result<(), Halt> {
         let facts = self.book.facts(task)?;
         let attempt = match facts.suspended.take() {
-            // It is not brought back only to be ended, so what it used is known to nobody; what it did outside is in the record.
+            // It is not brought back only to be ended, so what it used is known to nobody; what it did outside and published is in the record.
             Some(script) => {
-                problem = done_outside(&self.shared.ledger, task, script)?.listed_in(problem);
+                problem = remains(&self.shared.ledger, task, script)?.listed_in(problem);
                 let attempt = AttemptId { task: task.clone(), number: facts.next.saturating_sub(1) };
                 let ended = Entry::AttemptEnded { result: Err(problem.clone()), usage: Usage::default() };
                 self.shared.ledger.attempt(&attempt, ended)?;

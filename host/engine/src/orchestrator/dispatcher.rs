@@ -11,7 +11,7 @@ use super::waits::Waits;
 use crate::error::Halt;
 use crate::executor::{Ended, Ending as TryEnding};
 use crate::options::{Order, Orders};
-use crate::ports::JournalError;
+use crate::ports::{BoxFuture, JournalError};
 use crate::recovery::{Again, Verdict};
 use crate::report::merge;
 use crate::shared::{Hold, Shared, Stop};
@@ -117,6 +117,7 @@ impl Dispatcher {
         let every = self.workflow.checkpoints.every;
         let mut interval = shared.ports.time.sleep(every);
         let mut deadline = self.next_deadline();
+        let mut circles: Option<BoxFuture<'static, ()>> = None;
         let answers = orders.answers();
         if shared.spending.budget().disk.is_some() {
             // From here on it is known what the content takes.
@@ -138,6 +139,7 @@ impl Dispatcher {
                 }
                 continue;
             }
+            circles = circles.or_else(|| self.circles_due());
             tokio::select! {
                 biased;
                 error = shared.ledger.broken() => return Err(error.into()),
@@ -158,6 +160,10 @@ impl Dispatcher {
                 }
                 Some(outbox) = self.arrivals.recv() => self.published(outbox)?,
                 Some(task) = self.letters.recv() => self.wake(&task)?,
+                () = due(&mut circles) => {
+                    circles = None;
+                    self.break_circle()?;
+                }
                 Some(joined) = self.flight.join_next() => match joined {
                     Ok(event) => self.take(event?)?,
                     // A timer that is not needed any more.
@@ -345,6 +351,7 @@ impl Dispatcher {
                 stop.give();
             }
         }
+        self.waits.unsure |= to.is_final();
         if to.is_final() && to != TaskState::Escalated {
             self.shared.board.forget(self.book.children(&task).into_iter());
         }
@@ -365,6 +372,14 @@ impl Dispatcher {
 
     pub(super) fn release(&mut self, agent: &Name) {
         self.slots.release(agent);
+    }
+}
+
+/// Resolves when what is due is; never where nothing is.
+async fn due(wait: &mut Option<BoxFuture<'static, ()>>) {
+    match wait {
+        Some(wait) => wait.await,
+        None => std::future::pending().await,
     }
 }
 

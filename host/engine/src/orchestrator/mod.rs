@@ -13,7 +13,7 @@
 //! ```
 //!
 //! There is no queue between them: events are the results of what is under way, so there are never more of them than open
-//! tasks. No event makes the dispatcher look at all tasks.
+//! tasks. No event makes the dispatcher look at all tasks; only circles of waits are looked for among them, once a second at most.
 
 mod begin;
 mod book;
@@ -21,6 +21,7 @@ mod budgets;
 mod checkpoints;
 mod children;
 mod deadlines;
+mod deadlock;
 mod dispatcher;
 mod events;
 mod facts;

@@ -53,6 +53,9 @@ impl Dispatcher {
         if !self.waits.has_questions() {
             return Ok(self.break_deadlock()?.then_some(Duration::ZERO));
         }
+        if self.break_circle()? {
+            return Ok(Some(Duration::ZERO));
+        }
         if orders.waits_for_people() {
             return self.wait_for_people(orders).await.map(Some);
         }

@@ -8,12 +8,10 @@ use super::events::Event;
 use crate::error::Halt;
 use crate::ports::BoxFuture;
 use longhaul_core::attempt::Wait;
+use longhaul_core::graph::Awaits;
 use longhaul_core::id::TaskId;
-use longhaul_core::incident::{IncidentClass, Problem};
 use longhaul_core::state::{TaskEvent, TaskState};
 use longhaul_core::units::Timestamp;
-use serde_json::json;
-use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use tokio::task::AbortHandle;
@@ -21,14 +19,18 @@ use tokio::task::AbortHandle;
 /// The tasks that wait.
 #[derive(Debug, Default)]
 pub(super) struct Waits {
-    open: HashMap<TaskId, Waiting>,
+    pub(super) open: HashMap<TaskId, Waiting>,
+    /// Whether there may be waits that nothing ends any more: something has changed since they were looked for.
+    pub(super) unsure: bool,
     /// How many waits there were: tells a wait from an earlier one of the same task.
     tickets: u64,
 }
 
+/// What a task waits for.
 #[derive(Debug)]
-struct Waiting {
-    ticket: u64,
+pub(super) struct Waiting {
+    /// How many waits there were before.
+    pub(super) ticket: u64,
     /// The time that it waits for at most.
     until: Option<Timestamp>,
     /// The children that have not ended.
@@ -53,8 +55,15 @@ impl Waits {
 }
 
 impl Waiting {
+    /// What can bring it on.
+    pub(super) fn awaits(&self) -> Awaits<'_> {
+        let Self { until, children, message, question, .. } = self;
+        let children = (!children.is_empty()).then_some(children);
+        Awaits { outside: until.is_some() || question.is_some(), message: *message, children }
+    }
+
     /// What it waits for, in words.
-    fn what(&self) -> String {
+    pub(super) fn what(&self) -> String {
         let children = self.children.iter().cloned().collect();
         Wait { until: self.until, children, message: self.message, question: self.question }.to_string()
     }
@@ -74,6 +83,7 @@ impl Dispatcher {
             return self.apply(task, TaskEvent::Wake, None);
         }
         self.waits.tickets += 1;
+        self.waits.unsure = true;
         let ticket = self.waits.tickets;
         let timer = match self.timer(task, until)? {
             None => None,
@@ -120,30 +130,6 @@ impl Dispatcher {
             true => self.wake(parent),
             false => Ok(()),
         }
-    }
-
-    /// Nothing is under way and nothing can begin: where tasks wait, nothing will ever come. The one that came to wait last, and so closed
-    /// the circle, fails of it, and its strategies decide; the others may go on by that. Tells whether there was one.
-    pub(super) fn break_deadlock(&mut self) -> Result<bool, Halt> {
-        /// The most waits that are told one by one.
-        const TOLD: usize = 20;
-        let mut all: Vec<_> = self.waits.open.iter().collect();
-        all.sort_unstable_by_key(|(_, waiting)| Reverse(waiting.ticket));
-        let Some((task, waiting)) = all.first() else { return Ok(false) };
-        let (task, what, waits) = ((*task).clone(), waiting.what(), all.len());
-        let told = all.iter().take(TOLD).map(|(task, waiting)| json!({ "task": task, "waits": waiting.what() }));
-        let told: Vec<_> = told.collect();
-        let message =
-            format!("the task waits {what}, and nothing is under way that could bring it; {waits} tasks wait");
-        let problem =
-            Problem::new(IncidentClass::Deadlock, message).with_evidence(json!({ "waits": waits, "tasks": told }));
-        self.wake(&task)?;
-        let agent = self.book.facts(&task)?.agent.clone();
-        // Where nothing is under way there is room.
-        self.slots.take(&agent);
-        self.apply(&task, TaskEvent::Start, None)?;
-        self.fail_suspended(&task, problem)?;
-        Ok(true)
     }
 
     /// Wakes tasks that a message has come for.

@@ -10,6 +10,7 @@ mod checks;
 mod children;
 mod commands;
 mod deadlines;
+mod deadlock;
 mod effects;
 mod fairness;
 mod files;

@@ -1,6 +1,7 @@
 //! Commits in the middle of an attempt: visible to others at once, kept whatever happens after, and made once.
 
 use crate::world::{World, checkpoint, cut_anywhere, problem, read, write};
+use longhaul_core::effect::{PastPublications, Publication};
 use longhaul_core::incident::{Decision, IncidentClass};
 use longhaul_core::state::RunState;
 use serde_json::json;
@@ -54,6 +55,12 @@ async fn a_commit_in_the_middle_is_made_once_wherever_the_run_is_cut_off() {
         assert_eq!(report.status, RunState::Completed, "{case}: {}", report.reason);
         assert_eq!(world.files.version(report.version), expected, "{case}");
         assert_eq!(world.told(&["committed"]).len(), 3 * 5, "{case}");
+        let published: Vec<_> = world.raised().iter().map(|problem| PastPublications::of(problem).listed).collect();
+        assert_eq!(published.len(), 3, "{case}");
+        for listed in published {
+            let files = listed.iter().map(|one| matches!(one, Publication::Files { changed: 1, .. }));
+            assert_eq!(files.collect::<Vec<_>>(), [true, true], "{case}");
+        }
     })
     .await;
 }

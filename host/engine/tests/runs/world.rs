@@ -273,6 +273,15 @@ impl World {
         told.collect()
     }
 
+    /// The problems of all incidents.
+    pub(crate) fn raised(&self) -> Vec<Problem> {
+        let raised = self.journal.records().into_iter().filter_map(|record| match record.entry {
+            Entry::IncidentRaised { incident } => Some(incident.problem),
+            _ => None,
+        });
+        raised.collect()
+    }
+
     /// All records, one short line each.
     pub(crate) fn story(&self) -> String {
         let lines = self.journal.records().into_iter().map(|record| {
@@ -616,7 +625,7 @@ impl Journal for FakeJournal {
 
 pub(crate) fn workflow(head: &str, tasks: &str) -> Workflow {
     let text = format!(
-        "version: 1\nname: test\npermissions: {{ fs: {{ read: [\"**\"], write: [\"**\"] }}, exec: [[any], [make], [test]] }}\n{head}\ntasks:\n{tasks}\n"
+        "version: 1\nname: test\npermissions: {{ fs: {{ read: [\"**\"], write: [\"**\"] }}, exec: [[any], [make], [test]], messages: [\"*\"] }}\n{head}\ntasks:\n{tasks}\n"
     );
     let mut workflow = parse("test.workflow.yaml", &text).unwrap_or_else(|errors| panic!("{errors}"));
     // Most tests are about what is done, and many of their tasks do the same.
