@@ -61,15 +61,7 @@ async fn work_is_committed_only_when_the_check_accepts_it() {
     let folder = world.files.folder.lock().unwrap().clone();
     assert_eq!(folder["x"], "good");
     assert!(!folder.contains_key("left"), "what a check changes is thrown away");
-    let incidents: Vec<Problem> = world
-        .journal
-        .records()
-        .into_iter()
-        .filter_map(|record| match record.entry {
-            Entry::IncidentRaised { incident } => Some(incident.problem),
-            _ => None,
-        })
-        .collect();
+    let incidents = world.raised();
     assert_eq!(incidents[1].class, IncidentClass::Validation);
     assert_eq!(incidents[1].message, "`tests` does not accept the work: `test all` ended with exit code 1");
     assert_eq!(incidents[1].evidence["evidence"]["stdout"], "test all ran");
@@ -93,6 +85,66 @@ async fn a_check_that_is_cut_off_anywhere_judges_once_in_the_record() {
         },
     )
     .await;
+}
+
+/// A check that takes that long has to accept the second work of the agent.
+fn slowly_judged(takes: Duration) -> (World, FakeCommands) {
+    let world = World::new()
+        .agent("a", |job| async move {
+            if job.task.attempt.number == 1 {
+                return Err(problem(IncidentClass::Validation));
+            }
+            write(&job, "x", "good");
+            Ok(json!({}))
+        })
+        .strategy("s", |situation| match situation.history.len() {
+            0 => Ok(Some(Decision::Rollback { to: None, validate: Some("tests".parse().unwrap()) })),
+            _ => Ok(None),
+        });
+    let commands = FakeCommands::new(&world.files, |_, _| 0).taking(takes);
+    (world.with_commands(&commands), commands)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_paused_in_the_middle_of_a_check_judges_when_it_goes_on() {
+    let (world, commands) = slowly_judged(Duration::from_secs(50));
+    let control = world.options.control.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        control.pause();
+    });
+    let report = world.run(HEAD, "  t: {}").await.unwrap();
+    assert_eq!((report.status, state(&report, "t")), (RunState::Paused, TaskState::Running), "{}", world.story());
+    assert!(report.time < Duration::from_secs(40), "as long as a host call may take: {:?}", report.time);
+    let report = world.resume(HEAD, "  t: {}").await.unwrap();
+    assert_eq!((report.status, report.incidents), (RunState::Completed, 1), "{}", world.story());
+    assert_eq!(*commands.ran.lock().unwrap(), ["test all"], "the one that was cut off came to no end");
+    assert_eq!(world.files.folder.lock().unwrap()["x"], "good");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_cancelled_in_the_middle_of_a_check_commits_nothing() {
+    let (world, commands) = slowly_judged(Duration::from_secs(50));
+    let control = world.options.control.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        control.cancel();
+    });
+    let report = world.run(HEAD, "  t: {}").await.unwrap();
+    assert_eq!((report.status, state(&report, "t")), (RunState::Cancelled, TaskState::Cancelled), "{}", world.story());
+    assert!(commands.ran.lock().unwrap().is_empty());
+    assert!(world.told(&["committed"]).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_takes_too_long_does_not_accept_the_work() {
+    let (world, _) = slowly_judged(Duration::from_secs(3600));
+    let report = world.run(HEAD, "  t: {}").await.unwrap();
+    assert_eq!(report.status, RunState::Failed);
+    let refused = &world.raised()[1];
+    assert_eq!(refused.class, IncidentClass::Validation);
+    assert_eq!(refused.message, "`tests` does not accept the work: `test all` took more than 1m00s");
+    assert!(world.told(&["committed"]).is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,23 +18,34 @@ type Work = Arc<dyn Fn(&[String], &mut Tree) -> i32 + Send + Sync>;
 pub(crate) struct FakeCommands {
     files: Arc<Files>,
     work: Work,
+    /// How long each takes, if it may.
+    takes: Duration,
     pub(crate) ran: Arc<Mutex<Vec<String>>>,
 }
 
 impl FakeCommands {
     pub(crate) fn new(files: &Arc<Files>, work: impl Fn(&[String], &mut Tree) -> i32 + Send + Sync + 'static) -> Self {
-        Self { files: files.clone(), work: Arc::new(work), ran: Arc::default() }
+        Self { files: files.clone(), work: Arc::new(work), takes: Duration::from_millis(5), ran: Arc::default() }
+    }
+
+    /// The same, each of which takes that long.
+    pub(crate) fn taking(self, takes: Duration) -> Self {
+        Self { takes, ..self }
     }
 }
 
 impl Commands for FakeCommands {
     fn run<'a>(&'a self, command: Command, _: Arc<dyn Follow>) -> BoxFuture<'a, Result<Finished, ServiceError>> {
         Box::pin(async move {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            let duration = self.takes.min(command.limits.time);
+            tokio::time::sleep(duration).await;
             self.ran.lock().unwrap().push(command.argv.join(" "));
             let place = command.site.ground.display().to_string();
             let mut grounds = self.files.grounds.lock().unwrap();
-            let code = (self.work)(&command.argv, grounds.get_mut(&place).unwrap());
+            let status = match (self.work)(&command.argv, grounds.get_mut(&place).unwrap()) {
+                _ if self.takes > duration => ExitStatus::TimedOut,
+                code => ExitStatus::Code(code),
+            };
             let written = |text: String| Written {
                 size: text.len() as u64,
                 digest: Digest::of(text.as_bytes()),
@@ -42,10 +53,10 @@ impl Commands for FakeCommands {
                 tail: Vec::new(),
             };
             Ok(Finished {
-                status: ExitStatus::Code(code),
+                status,
                 stdout: written(format!("{} ran", command.argv.join(" "))),
                 stderr: written(String::new()),
-                duration: Duration::from_millis(5),
+                duration,
                 isolation: Vec::new(),
             })
         })

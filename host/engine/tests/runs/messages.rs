@@ -394,6 +394,37 @@ async fn messages_that_make_no_sense_or_find_no_room_are_refused_in_words() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_messages_that_wait_in_a_run_are_bounded_together() {
+    let world = World::new()
+        .strategy("s", |_| Ok(None))
+        .agent("pong", |job| async move {
+            crate::world::wait(&job, Duration::from_secs(60)).await?;
+            Ok(json!({}))
+        })
+        .agent("ping", |job| async move {
+            let big = "x".repeat(MAX_BODY.0 as usize);
+            let send = |to: &str| job.reach.mailbox.send(Recipient::task(to).unwrap(), Payload::from(big.as_str()));
+            let mut sent = 0;
+            for number in 0..4 {
+                while send(&format!("pong[{number}]")).is_ok() {
+                    sent += 1;
+                }
+                job.reach.children.publish().await.unwrap();
+            }
+            assert_eq!(sent, 4 * 255);
+            // There is room for those that remain of 64 MiB, whoever they are for.
+            let last = std::iter::repeat_with(|| send("pong[4]")).take_while(Result::is_ok).count();
+            assert_eq!(last, 0, "{last}");
+            assert!(matches!(send("pong[4]"), Err(MessageError::Full(reason)) if reason.contains("in this run take the 64 MiB")));
+            Ok(json!({}))
+        });
+    let tasks = "  pong: { agent: pong, for_each: [0, 1, 2, 3, 4] }\n  ping: { agent: ping }";
+    let head = "agents: { ping: { plugin: ping }, pong: { plugin: pong } }\nrecovery: [ s ]\nconcurrency: { max: 9 }";
+    let report = world.run(head, tasks).await.unwrap();
+    assert_eq!(report.status, RunState::Completed, "{}", world.story());
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_gets_a_message_finds_the_memory_that_was_published_with_it() {
     use crate::memories::{get, set};
     use longhaul_core::memory::MemoryScope::Run;

@@ -274,3 +274,29 @@ async fn a_clock_that_was_set_back_neither_turns_the_record_back_nor_holds_the_r
     let spent = world.journal.records().last().unwrap().at.since(cut);
     assert!(spent.abs_diff(Duration::from_secs(2 * 3600)) < Duration::from_secs(120), "{spent:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_jumped_ahead_while_the_run_was_down_costs_it_nothing() {
+    const AGENT: &str = "agents: { a: { plugin: a } }\ndefaults: { agent: a, timeout: 9h }\nbudget: { wall_time: 3h }";
+    let world = || {
+        World::new().agent("a", |job| async move {
+            act(&job, "works").map_err(|_| problem(IncidentClass::Fatal))?;
+            wait(&job, Duration::from_secs(3600)).await?;
+            act(&job, "works on").map_err(|_| problem(IncidentClass::Fatal))?;
+            write(&job, "x", "done");
+            Ok(json!({}))
+        })
+    };
+    let whole = world();
+    let expected = whole.run(AGENT, "  x: {}").await.unwrap();
+    for room in 1..whole.journal.records().len() {
+        let cut = world();
+        cut.journal.limit(room);
+        cut.run(AGENT, "  x: {}").await.unwrap_err();
+        cut.journal.reopen(room);
+        // Ten years.
+        tokio::time::advance(Duration::from_secs(315_360_000)).await;
+        let report = cut.resume(AGENT, "  x: {}").await.unwrap();
+        assert_eq!((report.status, report.version), (RunState::Completed, expected.version), "{room}\n{}", cut.story());
+    }
+}
