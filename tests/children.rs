@@ -104,3 +104,24 @@ fn a_request_for_an_agent_that_is_not_there_says_which_are() {
     let problem = shown(&place)["incidents"][0]["problem"]["message"].as_str().unwrap().to_owned();
     assert!(problem.contains("the workflow has no agent `nobody`; it has `codemod`, `lead`, `reviewer`"), "{problem}");
 }
+
+#[test]
+fn pieces_go_to_whoever_is_granted_and_has_the_skills() {
+    let place = place();
+    let flow = flow().replace("to: codemod", "skills: [rewrite]").replace("tasks: [codemod]", "tasks: [\"*\"]");
+    let able = flow.replace("codemod: { plugin: codemod,", "codemod: { plugin: codemod, skills: [rewrite, rust],");
+    place.run(&able, &[]).code(0);
+    assert_eq!((place.text("a/x.txt"), place.text("b/y.txt")), ("new".into(), "new".into()));
+    let lines = place.longhaul(["logs", "--json"]).code(0).json_lines();
+    let asks = lines.iter().filter(|line| line["capability"] == "tasks" && line["operation"] == "spawn");
+    assert_eq!(asks.count(), 2);
+
+    // Nobody has them.
+    place.run(&flow, &[]).code(3);
+    let problem = shown(&place)["incidents"][0]["problem"]["message"].as_str().unwrap().to_owned();
+    assert!(problem.contains("rewrite"), "{problem}");
+    // Who has them is not granted.
+    place.run(&able.replace("tasks: [\"*\"]", "tasks: [reviewer]"), &[]).code(3);
+    let problem = shown(&place)["incidents"][0]["problem"]["message"].as_str().unwrap().to_owned();
+    assert!(problem.contains("grant"), "{problem}");
+}

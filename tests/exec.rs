@@ -165,6 +165,27 @@ fn nothing_of_a_command_outlives_a_killed_host() {
 }
 
 #[test]
+fn cancelling_gives_a_command_the_time_of_a_host_call_and_then_ends_it_by_force() {
+    let place = Place::with(&[("a", "a")]);
+    let mark = format!("stubborn-{}", std::process::id());
+    let script = format!("trap '' TERM INT HUP; echo changed > a; echo begun; while :; do sleep 1; done # {mark}");
+    let text = flow(&format!("[sh, -c, {script:?}]"), ALL)
+        .replace("work: { agent: runner }", "work: { agent: runner, limits: { call_time: 1s } }");
+    let workflow = place.workflow(&text);
+    let mut life = place.start([OsStr::new("run"), workflow.as_os_str()]);
+    life.until("work| begun");
+    place.longhaul(["cancel"]).code(0).says(&["is cancelled"]);
+    life.end().code(1);
+    assert!(!is_running(&mark), "it is still there");
+    assert_eq!(place.text("a"), "a");
+    let shown = place.longhaul(["show", "--json"]).code(0).json();
+    assert_eq!((&shown["status"], &shown["tasks"][0]["state"]), (&"cancelled".into(), &"cancelled".into()));
+    // The record says that nobody knows what became of it.
+    let intended = place.longhaul(["logs", "last", "--json"]).code(0).json_lines();
+    assert!(intended.iter().any(|line| line["kind"] == "intended") && actions(&place).is_empty());
+}
+
+#[test]
 fn a_command_longer_than_a_host_call_is_no_stall() {
     let place = Place::with(&[("a", "a")]);
     let workflow = flow("[sh, -c, \"sleep 3; echo done > a\"]", ALL)

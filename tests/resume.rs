@@ -5,7 +5,7 @@
     reason = "the helpers of tests end in a panic where what they rely on is not there"
 )]
 
-use longhaul_tests::{Place, guest};
+use longhaul_tests::{Place, Running, guest};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::ffi::OsStr;
@@ -160,6 +160,64 @@ fn another_terminal_pauses_and_cancels_a_run() {
     assert_eq!(place.text("a.txt"), "old");
     place.longhaul(["resume"]).code(2).says(&["is cancelled", "does not go on"]);
     place.longhaul(["cancel"]).code(2).says(&["is cancelled already"]);
+}
+
+#[test]
+fn a_run_that_is_told_to_stop_twice_ends_at_once_and_goes_on_later() {
+    let undisturbed = many();
+    undisturbed.run(WORK, &[]).code(0);
+    let place = many();
+    let workflow = place.workflow(WORK);
+    let mut running = place.start([OsStr::new("run"), workflow.as_os_str()]);
+    running.until("change[0]: codemod begins").signal(Signal::INT);
+    if running.runs_until(Duration::ZERO, || true) {
+        running.signal(Signal::INT);
+    }
+    let ended = running.end();
+    if ended.status.code() != Some(0) {
+        place.longhaul(["resume"]).code(0).shows(&["completed"]);
+    }
+    assert_eq!(essence(&newest(&place)), essence(&newest(&undisturbed)));
+    assert_eq!(place.tree().differences(&undisturbed.tree()), Vec::<String>::new());
+}
+
+#[test]
+fn a_run_goes_on_by_the_workflow_that_it_began_with_whatever_became_of_the_file() {
+    let undisturbed = many();
+    undisturbed.run(WORK, &[]).code(0);
+    for edited in ["version: 1\nname: other\nagents: {}\ntasks: {}\n", "rubbish: [", ""] {
+        let place = many();
+        let workflow = place.workflow(WORK);
+        let mut running = place.start([OsStr::new("run"), workflow.as_os_str()]);
+        running.until("change[0]: codemod begins");
+        running.kill();
+        fs::write(&workflow, edited).unwrap();
+        place.longhaul(["resume"]).code(0).shows(&["completed"]);
+        assert_eq!(essence(&newest(&place)), essence(&newest(&undisturbed)), "{edited}");
+        assert_eq!(place.tree().differences(&undisturbed.tree()), Vec::<String>::new(), "{edited}");
+    }
+}
+
+#[test]
+fn of_several_who_resume_a_run_at_once_one_does_and_the_others_are_told() {
+    let undisturbed = many();
+    undisturbed.run(WORK, &[]).code(0);
+    let place = many();
+    let workflow = place.workflow(WORK);
+    let mut running = place.start([OsStr::new("run"), workflow.as_os_str()]);
+    running.until("plan: planner begins");
+    running.kill();
+    let all: Vec<_> = (0..4).map(|_| place.start(["resume", "last"])).collect();
+    let ended: Vec<_> = all.into_iter().map(Running::end).collect();
+    let done = ended.iter().filter(|ended| ended.status.code() == Some(0)).count();
+    assert_eq!(done, 1, "{ended:?}");
+    for refused in ended.iter().filter(|ended| ended.status.code() != Some(0)) {
+        assert_eq!(refused.status.code(), Some(2), "{refused}");
+        let says = &refused.stderr;
+        assert!(says.contains("is used by process") || says.contains("is completed"), "{refused}");
+    }
+    assert_eq!(essence(&newest(&place)), essence(&newest(&undisturbed)));
+    assert_eq!(place.tree().differences(&undisturbed.tree()), Vec::<String>::new());
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::commands::tidy::{Tidy, TidyCommandError};
 use crate::house::{House, HouseError};
 use crate::narrate;
 use crate::process::{self, ProcessError};
+use crate::toolchain::tracer;
 
 /// Run the house rules, the lints and all tests: unit, hostile guests, end to end, documentation examples, a short soak
 #[derive(Debug, Args)]
@@ -41,6 +42,9 @@ impl Test {
         Tidy::default().run(house)?;
         Build::default().run(house)?;
         lint::check(house)?;
+        if let Err(error) = tracer() {
+            narrate::detail(format!("the store's tests inject no faults: {error}"));
+        }
         for (what, packages) in house.test_groups()? {
             narrate::step(format!("Running the tests of {what}"));
             let mut cargo = house.host_cargo();

@@ -13,6 +13,7 @@
 
 mod debian;
 mod installed;
+pub(crate) use debian::tracer;
 pub(crate) use installed::sysroot;
 mod lock;
 mod remedy;

@@ -9,7 +9,12 @@ struct Delegate;
 
 #[derive(Deserialize)]
 struct Input {
+    /// The agent that gets the pieces.
+    #[serde(default)]
     to: String,
+    /// Where none is named: what it has to be able to do.
+    #[serde(default)]
+    skills: Vec<String>,
     pieces: Vec<Value>,
 }
 
@@ -29,7 +34,12 @@ impl Agent for Delegate {
         let mut children = Vec::new();
         for (number, piece) in task.input.pieces.iter().enumerate() {
             let name = format!("piece-{number}");
-            children.push(tasks::spawn(&tasks::Request::new(name, &task.input.to, piece))?);
+            let Input { to, skills, .. } = &task.input;
+            let request = match skills.is_empty() {
+                true => tasks::Request::new(name, to, piece),
+                false => tasks::Request::skilled(name, skills.clone(), piece),
+            };
+            children.push(tasks::spawn(&request)?);
         }
         context::progress(0, Some(children.len() as u64), "waiting for the pieces");
         // This costs nothing, however long it takes: the instance goes, and another one is brought back to this line.

@@ -6,9 +6,11 @@
 //! opened on one and written on another; so the process is traced once from its start, for the calls of the first, and once
 //! from when the journal is open, for those of the second.
 
-use crate::samples::{START, journal, note, run_id, started};
-use longhaul_core::entry::Position;
-use longhaul_store::{Filter, Journal, Options, Reader, StateLock, StoreError};
+use crate::samples::{START, journal, note, record, run_id, started};
+use longhaul_core::entry::{Entry, Position, Record};
+use longhaul_core::memory::{MemoryScope, MemorySpace, MemoryWrite};
+use longhaul_core::outbox::Outbox;
+use longhaul_store::{Filter, Journal, MemoryReader, Options, Reader, StateLock, StoreError};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -35,7 +37,7 @@ fn writes_a_little() {
     std::io::stdin().lock().read_line(&mut String::new()).unwrap();
     let run = writer.start_run(&started("a")).unwrap();
     for size in [10, 5000, 300] {
-        let written = run.append(&note("x".repeat(size))).and_then(|at| run.flush().wait().map(|()| at));
+        let written = run.append(&remember(&"x".repeat(size))).and_then(|at| run.flush().wait().map(|()| at));
         match written {
             Ok(at) => say(&format!("{}", at.0)),
             Err(error) => {
@@ -48,6 +50,12 @@ fn writes_a_little() {
     }
     // Closing may fail at its last steps, which nothing depends on.
     say(if writer.close().is_ok() { "closed" } else { "failed" });
+}
+
+/// Publishes a key of memory whose value is `text`.
+fn remember(text: &str) -> Record {
+    let write = MemoryWrite { scope: MemoryScope::Run, key: format!("k{}", text.len()), value: Some(text.into()) };
+    record(Some("change[1]"), Entry::Published(Outbox { memory: vec![write], ..Outbox::default() }))
 }
 
 /// When tracing begins.
@@ -154,6 +162,13 @@ fn assert_goes_on(folder: &Path, words: &[String], case: &str) {
     let lines = reader.entries(&run_id("a"), &Filter::default()).unwrap();
     let positions: Vec<_> = lines.map(|line| line.expect(case).position).collect();
     assert_eq!(positions, (0..=next.0).map(Position).collect::<Vec<_>>(), "{case}");
+    // Memory is what the entries say, neither more nor less.
+    let mut memory = MemoryReader::open(folder).unwrap();
+    let sizes = [10, 5000, 300].into_iter().enumerate().map(|(n, size)| (n as u64 + 1 < next.0, size));
+    for (is_written, size) in sizes {
+        let found = memory.get(&MemorySpace::Run(run_id("a")), &format!("k{size}")).expect(case);
+        assert_eq!(found.map(|value| value.as_bytes().len()), is_written.then_some(size), "{case}: k{size}");
+    }
 }
 
 /// Tries the fault at every call that changes a file.
@@ -168,6 +183,10 @@ fn at_every_write(fault: &str) {
                 format!("{fault} at {call} {number} from {}", if from == From::Start { "start" } else { "open" });
             let folder = place.join("state");
             let Some(ended) = write_with(&folder, from, call, fault, number) else {
+                assert!(
+                    std::env::var_os("CI").is_none(),
+                    "`strace` is missing, or may not trace: nothing was injected"
+                );
                 eprintln!("skipped: `strace` is missing, or this user may not trace; nothing was injected");
                 return;
             };

@@ -13,6 +13,8 @@ mod packages;
 mod stamp;
 mod wasi_libc;
 
+pub(crate) use packages::tracer;
+
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Debian's compiler and its sources, installed when they are missing.
+//! Debian's packages, installed when they are missing: the compiler with its sources, and the tracer that tests inject faults with.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use crate::narrate;
 use crate::process::{self, ProcessError};
 use crate::toolchain::debian::apt;
 
-/// The compiler and the sources of its standard library.
+/// The compiler and the sources of its standard library, some 140 MB.
 const PACKAGES: [&str; 2] = ["rustc-web", "rust-web-src"];
 
 /// Where apt keeps what it knows of its mirrors.
@@ -31,10 +31,7 @@ pub(crate) enum PackagesError {
 
 /// The path of Debian's compiler, after installing what is missing.
 pub(crate) fn compiler() -> Result<PathBuf, PackagesError> {
-    let missing: Vec<_> = PACKAGES.into_iter().filter(|package| !is_installed(package)).collect();
-    if !missing.is_empty() {
-        install(&missing)?;
-    }
+    require(&PACKAGES)?;
     let files = process::capture(Command::new("dpkg").args(["-L", "rustc-web"]))?;
     let rustc = files.lines().find(|line| line.ends_with("/bin/rustc")).ok_or(PackagesError::NoCompiler)?;
     let sysroot = process::capture(Command::new(rustc).args(["--print", "sysroot"]))?;
@@ -43,6 +40,19 @@ pub(crate) fn compiler() -> Result<PathBuf, PackagesError> {
         return Err(PackagesError::NoSources(sources));
     }
     Ok(rustc.into())
+}
+
+/// Makes sure that `strace` is there, by which the kernel injects faults into writes.
+pub(crate) fn tracer() -> Result<(), PackagesError> {
+    match process::capture(Command::new("strace").arg("--version")) {
+        Ok(_) => Ok(()),
+        Err(_) => require(&["strace"]),
+    }
+}
+
+fn require(packages: &[&'static str]) -> Result<(), PackagesError> {
+    let missing: Vec<_> = packages.iter().copied().filter(|package| !is_installed(package)).collect();
+    if missing.is_empty() { Ok(()) } else { install(&missing) }
 }
 
 fn is_installed(package: &str) -> bool {
@@ -59,7 +69,7 @@ fn install(missing: &[&'static str]) -> Result<(), PackagesError> {
         process::capture_within(rights()?.arg("update"), apt::LIMIT).map(drop).map_err(failed)
     };
     let fetch = || -> Result<(), PackagesError> {
-        narrate::detail(format!("installing Debian's packages {} (some 140 MB)", missing.join(", ")));
+        narrate::detail(format!("installing Debian's packages {}", missing.join(", ")));
         let mut command = rights()?;
         command.args(["install", "--no-install-recommends"]).args(missing);
         process::capture_within(&mut command, apt::LIMIT).map(drop).map_err(failed)
