@@ -64,6 +64,22 @@ fn whatever_goes_wrong_a_run_ends_completed_or_with_a_person_and_everything_kept
 }
 
 #[test]
+fn projects_of_every_size_are_done_in_a_working_day_or_with_a_person() {
+    for files in [100, 500, 1200] {
+        let project = Project { files };
+        let reference = undisturbed(scratch().path(), project, silent()).unwrap_or_else(|lost| panic!("{lost}"));
+        for seed in 1..=2 {
+            let folder = scratch();
+            let outcome = disturbed(folder.path(), project, Rates::HIGH, seed, &reference, silent());
+            let outcome = outcome.unwrap_or_else(|lost| panic!("{lost}"));
+            assert!(outcome.crashes > 0 && outcome.incidents > 0, "{files} files, seed {seed}: {outcome:#?}");
+            let hours = outcome.under_way.as_secs() / 3600;
+            assert!((4..=7).contains(&hours), "{files} files, seed {seed}: {hours} h");
+        }
+    }
+}
+
+#[test]
 fn a_seed_gives_the_same_run_again_entry_for_entry() {
     let reference = calm();
     for seed in [3, 4] {
