@@ -1,13 +1,15 @@
 //! Tamper evidence: what makes a change to the record visible to whoever holds a signed head of it.
 //!
 //! ```text
-//!  entries ──► tree ─────► TreeHead ──► note ──► signed checkpoint
-//!  (bytes)     RFC 6962    size, root   C2SP     by a key of `key`
+//!  entries ──► tree ─────► TreeHead ──► note ──► signed checkpoint ─────┐
+//!  (bytes)     RFC 6962    size, root   C2SP     by a key of `key`      ▼
+//!     └───────────────────────────────────────────────────────────► verify ──► Report
 //! ```
 //!
 //! - [`tree`]: RFC 6962 Merkle trees: a [`Frontier`](tree::Frontier) that is appended to, a [`Tree`](tree::Tree) that gives proofs.
 //! - [`note`]: C2SP signed notes and checkpoints.
 //! - [`key`]: the file of the signing key, and the ring of keys that held one after the other.
+//! - [`verify`]: is a record what its heads say, and where is it not?
 //!
 //! This crate knows no run, no store and no journal: entries are bytes. Only [`key::KeyFolder`] opens files, in the folder that it is
 //! given; nothing here reads a clock or draws a random number of its own.
@@ -15,3 +17,4 @@
 pub mod key;
 pub mod note;
 pub mod tree;
+pub mod verify;
