@@ -10,6 +10,7 @@ use crate::grant::Grant;
 use crate::reach::BoxFuture;
 use serde::{Deserialize, Serialize};
 use std::any::Any;
+use std::fmt;
 
 /// Why a stage could not be laid out, or what a command left not be taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,12 +26,20 @@ pub enum GroundError {
     Io(String),
 }
 
-/// A folder that is laid out, for one command at a time.
-pub struct Laid {
-    /// Where it is.
-    pub site: Site,
-    /// Keeps what is shared with others from them as long as this lives.
-    pub guard: Box<dyn Any + Send>,
+/// Keeps what is shared with others, caches above all, from them as long as this lives.
+pub struct Claim(Box<dyn Any + Send + Sync>);
+
+impl Claim {
+    /// A claim that ends with `guard`.
+    pub fn new(guard: impl Any + Send + Sync) -> Self {
+        Self(Box::new(guard))
+    }
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Claim").field(&(*self.0).type_id()).finish()
+    }
 }
 
 /// What was taken of what a command left.
@@ -64,8 +73,13 @@ pub const MAX_LISTED: usize = 100;
 /// Crash contract: nothing of it is durable but the content that was taken, which is kept as long as somebody holds its tree. After a
 /// crash it is laid out anew.
 pub trait Ground: Send + Sync {
-    /// Lays the stage out as it is now, as far as `grant` lets it be read. Waits where another command has a cache in use.
-    fn lay<'a>(&'a self, grant: &'a Grant) -> BoxFuture<'a, Result<Laid, GroundError>>;
+    /// Claims what is shared with other grounds. Waits as long as another command has a cache in use, which is that one's time and not that
+    /// of who waits.
+    fn claim(&self) -> BoxFuture<'_, Claim>;
+
+    /// Lays the stage out as it is now, as far as `grant` lets it be read. The claim has to be held until what the command left is taken; where
+    /// nothing is taken after a command, everything is laid anew before the next one.
+    fn lay<'a>(&'a self, grant: &'a Grant, claim: &'a Claim) -> BoxFuture<'a, Result<Site, GroundError>>;
 
     /// Takes what a command changed there into the stage, as far as `grant` lets it be written. All of it or nothing; what is not
     /// taken is gone from the folder before the next command.
@@ -80,7 +94,11 @@ pub trait Ground: Send + Sync {
 pub struct NoGround;
 
 impl Ground for NoGround {
-    fn lay<'a>(&'a self, _: &'a Grant) -> BoxFuture<'a, Result<Laid, GroundError>> {
+    fn claim(&self) -> BoxFuture<'_, Claim> {
+        Box::pin(std::future::ready(Claim::new(())))
+    }
+
+    fn lay<'a>(&'a self, _: &'a Grant, _: &'a Claim) -> BoxFuture<'a, Result<Site, GroundError>> {
         Box::pin(std::future::ready(Err(GroundError::None)))
     }
 

@@ -18,7 +18,7 @@ use longhaul_core::commands::{
 use longhaul_core::effect::{CallKind, KeyScope};
 use longhaul_core::grant::{Capability, Denial, Party, Permissions};
 use longhaul_core::path::StagePath;
-use longhaul_core::reach::Live;
+use longhaul_core::reach::{Live, ServiceError};
 use longhaul_core::units::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -74,9 +74,12 @@ impl exec::Host for Guest {
         let patience = wanted.limits.time.saturating_add(AROUND);
         let is_live = Arc::new(AtomicBool::new(false));
         let live = Arc::clone(&is_live);
-        let answer = self.ask_service(outward, Some(patience), |_| async move {
+        // How long it waits for caches is up to other commands, which have limits of their own; its attempt's time bounds that.
+        let answer = self.ask_service(outward, Some(Duration::MAX), |_| async move {
             live.store(true, Ordering::Relaxed);
-            run_in(commands.as_ref(), ground.as_ref(), &grant, wanted, follow).await
+            let place = (ground.as_ref(), ground.claim().await);
+            let ran = tokio::time::timeout(patience, run_in(commands.as_ref(), place, &grant, wanted, follow)).await;
+            ran.unwrap_or(Err(ServiceError::TimedOut(patience)))
         });
         let text = match answer.await? {
             Ok(text) => text,

@@ -5,7 +5,7 @@ use crate::workspace::describe;
 use longhaul_core::commands::Site;
 use longhaul_core::digest::Digest;
 use longhaul_core::grant::Grant;
-use longhaul_core::ground::{GroundError, Laid, Taken};
+use longhaul_core::ground::{Claim, GroundError, Taken};
 use longhaul_core::path::StagePath;
 use longhaul_core::reach::BoxFuture;
 use longhaul_workspace::{Ground, Workspace, WorkspaceStage};
@@ -86,31 +86,33 @@ impl GroundPort {
 }
 
 impl longhaul_core::ground::Ground for GroundPort {
-    fn lay<'a>(&'a self, grant: &'a Grant) -> BoxFuture<'a, Result<Laid, GroundError>> {
-        let grant = grant.clone();
+    fn claim(&self) -> BoxFuture<'_, Claim> {
         Box::pin(async move {
             // Always in the same order, so that nobody waits for one who waits for him.
             let mut guards = Vec::with_capacity(self.caches.len());
             for cache in self.caches.iter() {
                 guards.push(Arc::clone(&cache.lock).lock_owned().await);
             }
-            let (grounds, caches) = (self.grounds.clone(), Arc::clone(&self.caches));
-            let site = self.on(move |_, stage, ground| {
-                for cache in caches.iter() {
-                    let made = DirBuilder::new().recursive(true).mode(0o700).create(&cache.folder);
-                    made.map_err(|source| longhaul_workspace::GroundError::Io { action: "make a cache", source })?;
-                }
-                ground.lay(stage, &grant)?;
-                let own = grounds.join(ground.name());
-                Ok(Site {
-                    ground: own.join("files"),
-                    scratch: own.join("scratch"),
-                    output: own.join("output"),
-                    caches: caches.iter().map(|cache| (cache.place.clone(), cache.folder.clone())).collect(),
-                })
-            });
-            Ok(Laid { site: site.await?, guard: Box::new(guards) })
+            Claim::new(guards)
         })
+    }
+
+    fn lay<'a>(&'a self, grant: &'a Grant, _: &'a Claim) -> BoxFuture<'a, Result<Site, GroundError>> {
+        let (grounds, caches, grant) = (self.grounds.clone(), Arc::clone(&self.caches), grant.clone());
+        Box::pin(self.on(move |_, stage, ground| {
+            for cache in caches.iter() {
+                let made = DirBuilder::new().recursive(true).mode(0o700).create(&cache.folder);
+                made.map_err(|source| longhaul_workspace::GroundError::Io { action: "make a cache", source })?;
+            }
+            ground.lay(stage, &grant)?;
+            let own = grounds.join(ground.name());
+            Ok(Site {
+                ground: own.join("files"),
+                scratch: own.join("scratch"),
+                output: own.join("output"),
+                caches: caches.iter().map(|cache| (cache.place.clone(), cache.folder.clone())).collect(),
+            })
+        }))
     }
 
     fn take<'a>(&'a self, grant: &'a Grant) -> BoxFuture<'a, Result<Taken, GroundError>> {

@@ -53,14 +53,15 @@ impl HooksPort {
     async fn run_in(&self, call: &HookCall, argv: &[String], stage: &dyn OpenStage) -> Result<String, ServiceError> {
         let Some(commands) = &self.services.commands else { return Err(ServiceError::Unavailable(String::new())) };
         let ground = stage.ground();
-        let laid = ground.lay(&call.grant).await.map_err(|error| ServiceError::Failed(error.to_string()))?;
+        let claim = ground.claim().await;
+        let site = ground.lay(&call.grant, &claim).await.map_err(|error| ServiceError::Failed(error.to_string()))?;
         let command = Command {
             argv: argv.to_vec(),
             env: vec![
                 ("LONGHAUL_HOOK".to_owned(), call.hook.to_string()),
                 ("LONGHAUL_KEY".to_owned(), call.key.to_string()),
             ],
-            site: laid.site.clone(),
+            site,
             cwd: StagePath::root(),
             stdin: call.body.clone().into_bytes(),
             limits: CommandLimits { time: call.timeout, ..CommandLimits::default() },

@@ -183,6 +183,26 @@ fn the_ground_follows_what_the_guest_changes_between_commands() {
 }
 
 #[test]
+fn nothing_that_a_dropped_command_did_is_seen_by_the_next_one_or_taken_for_its_work() {
+    let mut it = Fixture::new(&[("a", "a"), ("d/b", "b")], everything());
+    it.run(|files| fs::write(files.join("a"), "A").unwrap()).unwrap();
+    // One that nothing is taken of.
+    it.ground.lay(&it.stage, &it.grant).unwrap();
+    fs::write(it.files().join("a"), "half").unwrap();
+    fs::write(it.files().join("new"), "half").unwrap();
+    fs::remove_dir_all(it.files().join("d")).unwrap();
+    let taken = it
+        .run(|files| {
+            assert_eq!(fs::read_to_string(files.join("a")).unwrap(), "A");
+            assert_eq!(fs::read_to_string(files.join("d/b")).unwrap(), "b");
+            assert!(!files.join("new").exists());
+        })
+        .unwrap();
+    assert_eq!(taken.changed, 0, "{taken:?}");
+    assert_eq!(it.shown(), ["a: A", "d/", "d/b: b"]);
+}
+
+#[test]
 fn a_ground_that_is_warm_is_not_laid_again() {
     let mut world = Fixture::new(&[("a", "a"), ("b", "b")], everything());
     world.run(|_| {}).unwrap();

@@ -3,29 +3,30 @@
 use super::{Command, Commands, Follow, Ran};
 use crate::effect::Answered;
 use crate::grant::Grant;
-use crate::ground::{Ground, GroundError};
+use crate::ground::{Claim, Ground, GroundError};
 use crate::reach::ServiceError;
 use crate::units::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How much longer than the command itself laying its ground and taking what it left may take, waiting for caches included.
+/// How much longer than the command itself laying its ground and taking what it left may take.
 pub const AROUND: Duration = Duration::from_secs(300);
 
-/// Runs a command in the ground, and takes what it left as far as `grant` lets it be written. The answer is a [`Ran`].
+/// Runs a command in the ground, and takes what it left as far as `grant` lets it be written. The answer is a [`Ran`]. Waiting for `claim`
+/// ([`Ground::claim`]) comes before: that time is bounded by what others do.
 ///
 /// # Errors
 /// [`ServiceError`]; then the stage is as it was.
 pub async fn run_in(
     commands: &dyn Commands,
-    ground: &dyn Ground,
+    (ground, claim): (&dyn Ground, Claim),
     grant: &Grant,
     wanted: Command,
     follow: Arc<dyn Follow>,
 ) -> Result<Answered, ServiceError> {
     let shown = wanted.limits.shown;
-    let laid = ground.lay(grant).await.map_err(refused)?;
-    let finished = match commands.run(Command { site: laid.site, ..wanted }, follow).await {
+    let site = ground.lay(grant, &claim).await.map_err(refused)?;
+    let finished = match commands.run(Command { site, ..wanted }, follow).await {
         Ok(finished) => finished,
         Err(error) => {
             // What it did until it was ended is undone: nothing of it is granted.
@@ -36,7 +37,7 @@ pub async fn run_in(
         }
     };
     let taken = ground.take(grant).await.map_err(refused)?;
-    drop(laid.guard);
+    drop(claim);
     let kept = taken.tree;
     let bytes = Bytes(finished.stdout.size.saturating_add(finished.stderr.size));
     let digest = Some(finished.stdout.digest);

@@ -77,7 +77,8 @@ impl Check<'_> {
             let grant = grant.map_err(ServiceError::Invalid)?;
             let commands =
                 commands.ok_or_else(|| ServiceError::Unavailable("this host runs no commands".to_owned()))?;
-            let ran = run_in(commands.as_ref(), ground.as_ref(), &grant, command, follow);
+            let place = (ground.as_ref(), ground.claim().await);
+            let ran = run_in(commands.as_ref(), place, &grant, command, follow);
             let late = shared.ports.time.sleep(patience);
             tokio::select! {
                 biased;

@@ -192,7 +192,14 @@ async fn make(job: &Job, number: u64, what: &str) -> Result<(), Problem> {
     let is_live = AtomicBool::new(false);
     let action = perform(job.recorder.as_ref(), call, async |_| {
         is_live.store(true, Ordering::Relaxed);
-        let ran = run_in(commands.as_ref(), ground.as_ref(), &job.grant, command, Arc::new(NotFollowed)).await;
+        let ran = run_in(
+            commands.as_ref(),
+            (ground.as_ref(), ground.claim().await),
+            &job.grant,
+            command,
+            Arc::new(NotFollowed),
+        )
+        .await;
         ran.unwrap_or_else(|error| Answered::failed(error.to_string()))
     });
     let action = action.await.map_err(|_| problem(IncidentClass::Fatal))?;

@@ -4,7 +4,7 @@ use crate::files::{Files, MemoryStage, Tree};
 use longhaul_core::commands::{Command, Commands, ExitStatus, Finished, Follow, Site, Written};
 use longhaul_core::digest::Digest;
 use longhaul_core::grant::{FsAccess, Grant};
-use longhaul_core::ground::{Ground, GroundError, Laid, Taken};
+use longhaul_core::ground::{Claim, Ground, GroundError, Taken};
 use longhaul_core::path::StagePath;
 use longhaul_core::reach::{BoxFuture, ServiceError};
 use std::sync::{Arc, Mutex};
@@ -76,14 +76,17 @@ impl FakeGround {
 }
 
 impl Ground for FakeGround {
-    fn lay<'a>(&'a self, grant: &'a Grant) -> BoxFuture<'a, Result<Laid, GroundError>> {
+    fn claim(&self) -> BoxFuture<'_, Claim> {
+        Box::pin(std::future::ready(Claim::new(())))
+    }
+
+    fn lay<'a>(&'a self, grant: &'a Grant, _: &'a Claim) -> BoxFuture<'a, Result<Site, GroundError>> {
         Box::pin(async move {
             tokio::task::yield_now().await;
             let mut tree = self.stage.0.lock().unwrap().clone();
             tree.retain(|path, _| grant.check_fs(&StagePath::new(path).unwrap(), FsAccess::Read).is_ok());
             self.files.grounds.lock().unwrap().insert(self.place(), tree);
-            let site = Site { ground: self.place().into(), ..Site::default() };
-            Ok(Laid { site, guard: Box::new(()) })
+            Ok(Site { ground: self.place().into(), ..Site::default() })
         })
     }
 

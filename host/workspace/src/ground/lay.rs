@@ -20,6 +20,10 @@ impl Ground {
     /// [`GroundError`]; the next call begins from what is there.
     pub fn lay(&mut self, stage: &WorkspaceStage, grant: &Grant) -> Result<(), GroundError> {
         self.places()?;
+        if self.is_in_use {
+            // The last command was dropped, and what it did is known to nobody.
+            self.abandon();
+        }
         let wanted = wanted(stage, grant);
         let gone: Vec<StagePath> = self
             .laid
@@ -40,6 +44,7 @@ impl Ground {
             self.place_of(&cache).map_err(GroundError::io("make the place of a cache"))?;
         }
         self.began = Some(self.objects.now()?);
+        self.is_in_use = true;
         Ok(())
     }
 

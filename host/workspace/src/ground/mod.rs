@@ -83,6 +83,8 @@ pub struct Ground {
     laid: BTreeMap<StagePath, Laid>,
     /// What a file looked like that was made when the last command was about to begin.
     began: Option<Stamp>,
+    /// Whether a command may have worked there, and nothing was taken since.
+    is_in_use: bool,
 }
 
 /// The folders of a ground.
@@ -120,7 +122,17 @@ impl Ground {
         rules: Rules,
         caches: Vec<StagePath>,
     ) -> Self {
-        Self { objects, grounds, name, rules, caches, places: None, laid: BTreeMap::new(), began: None }
+        Self {
+            objects,
+            grounds,
+            name,
+            rules,
+            caches,
+            places: None,
+            laid: BTreeMap::new(),
+            began: None,
+            is_in_use: false,
+        }
     }
 
     /// Its folder in `state/grounds`.

@@ -54,8 +54,9 @@ impl Ground {
     /// [`GroundError`]; then everything is laid anew before the next command.
     pub fn take(&mut self, stage: &WorkspaceStage, grant: &Grant) -> Result<Taken, GroundError> {
         let taken = self.try_take(stage, grant);
-        if taken.is_err() {
-            self.abandon();
+        match &taken {
+            Ok(_) => self.is_in_use = false,
+            Err(_) => self.abandon(),
         }
         taken
     }
@@ -106,8 +107,9 @@ impl Ground {
     }
 
     /// Forgets everything, so that it is laid anew.
-    fn abandon(&mut self) {
+    pub(super) fn abandon(&mut self) {
         self.laid.clear();
+        self.is_in_use = false;
         if let Some(places) = &self.places {
             // What cannot be removed is in the way of the next command, and fails that one.
             drop(super::clear::clear(&places.files));

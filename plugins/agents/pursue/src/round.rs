@@ -96,6 +96,7 @@ pub fn pursue(
         }
         Ended::Completed(output) => progress.check = Some(json!({ "output": cut(output, TOLD_OF_CHECK) })),
         Ended::Not(reason) => progress.check = Some(json!({ "failed": reason })),
+        Ended::Refused(reason) => return Err(refused("check", &reason)),
     }
     go_on(config, progress)
 }
@@ -120,7 +121,7 @@ impl Progress {
                     self.completed += 1;
                     good.push(json!({ "task": name, "agent": agent, "output": cut(output, TOLD) }));
                 }
-                Ended::Not(reason) => {
+                Ended::Not(reason) | Ended::Refused(reason) => {
                     self.failed += 1;
                     bad.push(json!({ "task": name, "agent": agent, "failed": reason }));
                 }
@@ -148,7 +149,13 @@ fn plan(
     match only(team.work(vec![request(format!("{prefix}-plan"), &config.planner, Value::Object(input))])?) {
         Ended::Completed(output) => Ok(planned(&output, prefix, config)),
         Ended::Not(reason) => Err(Failure::fatal(format!("`{}` has no plan: {reason}", config.planner))),
+        Ended::Refused(reason) => Err(refused("planner", &reason)),
     }
+}
+
+/// The agent that this field of the configuration names cannot be asked.
+fn refused(field: &str, reason: &str) -> Failure {
+    Failure::invalid_input(format!("the configured `{field}` cannot be asked: {reason}"))
 }
 
 fn request(name: String, agent: &str, input: Value) -> Request {

@@ -1,6 +1,6 @@
 //! Whom the work is given to: child tasks in a host, anything else in a test.
 
-use longhaul_sdk::{Failure, context, tasks};
+use longhaul_sdk::{Error, Failure, context, tasks};
 use serde_json::Value;
 
 /// A task for somebody else.
@@ -25,6 +25,8 @@ pub enum Ended {
     Completed(Value),
     /// Not, for this reason.
     Not(String),
+    /// It never began: it cannot be asked for, for this reason.
+    Refused(String),
 }
 
 /// Does tasks.
@@ -32,7 +34,7 @@ pub trait Team {
     /// Has all of these done, and waits for their ends.
     ///
     /// # Errors
-    /// One of them cannot be asked for.
+    /// Nobody can be asked for anything.
     fn work(&mut self, requests: Vec<Request>) -> Result<Vec<Ended>, Failure>;
 
     /// Tells how far it is.
@@ -44,13 +46,27 @@ pub(crate) struct Host;
 
 impl Team for Host {
     fn work(&mut self, requests: Vec<Request>) -> Result<Vec<Ended>, Failure> {
-        let mut children = Vec::with_capacity(requests.len());
+        let mut asked = Vec::with_capacity(requests.len());
         for Request { name, agent, input, needs, priority } in requests {
             let request = tasks::Request { needs, priority, ..tasks::Request::new(&name, agent, &input) };
-            let asked = tasks::spawn(&request).map_err(Failure::from);
-            children.push(asked.map_err(|failure| failure.context(format!("ask for the task `{name}`")))?);
+            asked.push(match tasks::spawn(&request) {
+                Ok(child) => Ok(child),
+                // A model may have made up the agent; whoever planned it is told.
+                Err(error @ (Error::Invalid(_) | Error::Denied(_))) => Err(error.to_string()),
+                Err(error) => return Err(Failure::from(error).context(format!("ask for the task `{name}`"))),
+            });
         }
-        Ok(tasks::wait(&children, None)?.into_iter().map(Ended::from).collect())
+        let children: Vec<_> = asked.iter().flatten().cloned().collect();
+        let mut ends = match children.is_empty() {
+            true => Vec::new(),
+            false => tasks::wait(&children, None)?,
+        }
+        .into_iter();
+        let end = |asked: Result<String, String>| match asked {
+            Ok(_) => ends.next().map_or_else(|| Ended::Not("nothing is known of it".to_owned()), Ended::from),
+            Err(reason) => Ended::Refused(reason),
+        };
+        Ok(asked.into_iter().map(end).collect())
     }
 
     fn tell(&mut self, round: u32, rounds: u32, note: &str) {

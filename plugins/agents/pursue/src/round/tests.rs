@@ -121,6 +121,23 @@ fn a_plan_that_cannot_be_used_goes_back_to_its_planner() {
 }
 
 #[test]
+fn an_agent_that_the_planner_made_up_is_told_to_it_and_one_that_is_configured_ends_the_work() {
+    let config = config(json!({}));
+    let refused = || vec![Ended::Refused("the workflow has no agent `wizard`".to_owned())];
+    let plan = done(json!({ "tasks": [{ "name": "a", "agent": "wizard" }] }));
+    let checked = Progress { check: Some(json!({ "failed": "red" })), ..Progress::default() };
+    let progress = handed(go(&config, checked.clone(), &mut Scripted::new([plan, refused(), not("red still")])));
+    assert_eq!((progress.rounds, progress.failed), (1, 1));
+    assert!(progress.last[0]["failed"].as_str().unwrap().contains("wizard"), "{progress:?}");
+    for answers in
+        [vec![refused()], vec![done(json!({ "tasks": [{ "name": "a", "agent": "b" }] })), done(json!({})), refused()]]
+    {
+        let failure = go(&config, checked.clone(), &mut Scripted::new(answers)).unwrap_err();
+        assert!(failure.message.contains("cannot be asked: the workflow has no agent `wizard`"), "{failure}");
+    }
+}
+
+#[test]
 fn a_check_can_say_in_a_field_that_the_objective_is_not_met() {
     let config = config(json!({ "met": "passed" }));
     let progress = handed(go(&config, Progress::default(), &mut Scripted::new([done(json!({ "passed": false }))])));
