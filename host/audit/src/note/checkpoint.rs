@@ -132,7 +132,7 @@ impl Checkpoint {
             return Err(CheckpointError::Size);
         }
         let size = TreeSize::new(number).map_err(|_| CheckpointError::Size)?;
-        let root = BASE64.decode(root.as_bytes()).ok().and_then(|root| root.try_into().ok());
+        let root = line::base64(root).and_then(|root| root.try_into().ok());
         let root = RootHash(Digest::from_bytes(root.ok_or(CheckpointError::Root)?));
         let extensions = extensions.iter().map(|&text| text.to_owned()).collect();
         Self::new(origin, TreeHead { size, root }).with_extensions(extensions)

@@ -233,7 +233,7 @@ fn parts(text: &str) -> Result<(KeyName, &str, [u8; 32]), KeyTextError> {
         return Err(KeyTextError::Parts);
     };
     let name = KeyName::new(name).map_err(KeyTextError::Name)?;
-    let key = Zeroizing::new(BASE64.decode(key.as_bytes()).map_err(|_| KeyTextError::Key)?);
+    let key = Zeroizing::new(line::base64(key).ok_or(KeyTextError::Key)?);
     match key.split_first() {
         Some((&ED25519, key)) => Ok((name, id, key.try_into().map_err(|_| KeyTextError::Key)?)),
         Some((&other, _)) => Err(KeyTextError::Type(other)),

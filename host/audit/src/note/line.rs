@@ -1,5 +1,7 @@
 //! What may stand on a line of a note.
 
+use data_encoding::BASE64;
+
 /// A text that cannot be a line of a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
@@ -29,4 +31,9 @@ pub(super) fn line(text: &str) -> Result<(), LineError> {
 pub(super) fn name(text: &str) -> Result<(), LineError> {
     line(text)?;
     if text.contains(|c: char| c.is_whitespace() || c == '+') { Err(LineError::Separator) } else { Ok(()) }
+}
+
+/// Bytes in Base64 as they are written, and in no other way: decoding alone takes padding in the middle too.
+pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
+    BASE64.decode(text.as_bytes()).ok().filter(|bytes| BASE64.encode(bytes) == text)
 }

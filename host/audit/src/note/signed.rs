@@ -1,7 +1,7 @@
 //! Signed notes: a text and the signatures under it.
 
 use super::keys::{KeyId, KeyName, SignerKey, VerifierKey};
-use super::line::LineError;
+use super::line::{self, LineError};
 use data_encoding::BASE64;
 use std::fmt;
 
@@ -207,7 +207,7 @@ fn signature(line: &str, number: usize) -> Result<Signature, NoteError> {
     let malformed = NoteError::Malformed { number };
     let (name, base64) = line.strip_prefix(DASH).and_then(|line| line.split_once(' ')).ok_or(malformed)?;
     let name = KeyName::new(name).map_err(|problem| NoteError::Name { number, problem })?;
-    let bytes = BASE64.decode(base64.as_bytes()).map_err(|_| NoteError::Encoding { number })?;
+    let bytes = line::base64(base64).ok_or(NoteError::Encoding { number })?;
     match bytes.split_first_chunk::<4>() {
         Some((id, bytes)) if !bytes.is_empty() => Ok(Signature { name, id: KeyId(*id), bytes: bytes.to_vec() }),
         _ => Err(NoteError::Encoding { number }),
@@ -315,7 +315,7 @@ mod tests {
         assert_eq!(error("text\n\n— a AAAAAAA=\n— a+b AAAAAAA=\n"), name(LineError::Separator));
         assert_eq!(error("text\n\n— a AAAAAAA=\n— a\u{a0}b AAAAAAA=\n"), name(LineError::Separator));
         // Four bytes are a key id without signature; the rest is Base64 that has another way to be written.
-        for base64 in ["AAAAAA==", "AAAAAAA", "AAAAAAB=", "AAAA AAA=", "AAAAAAA= ", "", "AAAA_AA="] {
+        for base64 in ["AAAAAA==", "AAAAAAA", "AAAAAAB=", "AAAA AAA=", "AAAAAAA= ", "", "AAAA_AA=", "aa00Aa0=++AA"] {
             assert_eq!(error(&format!("text\n\n— a {base64}\n")), NoteError::Encoding { number: 1 }, "{base64}");
         }
         let many = |number| format!("text\n\n{}", "— a AAAAAAA=\n".repeat(number));

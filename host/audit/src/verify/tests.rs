@@ -194,6 +194,10 @@ fn a_rotation_counts_when_both_keys_sealed_it() {
     assert_eq!(ending.findings(), []);
     ending.ending = Ending::Sealed;
     assert_eq!(ending.findings().len(), 3);
+    // A record that ends before it was cut off, even where it may end open.
+    ending.entries.truncate(4);
+    ending.ending = Ending::Open;
+    assert_eq!(ending.findings(), [Finding::RotationMissing { at: Position(ROTATION), found: size(4) }]);
 }
 
 #[test]
@@ -266,6 +270,9 @@ fn verification_goes_on_where_an_earlier_one_ended() {
         rest.since = first.verify().proven;
         assert_eq!(rest.since.size(), size(since as u64));
         rest.entries.drain(..since);
+        // Heads and rotations before it were looked at then.
+        rest.heads.retain(|head| head.at.get() > since as u64);
+        rest.held = vec![head_of(&original.entries[..2])];
         let report = rest.verify();
         assert_eq!(
             (report.findings.as_slice(), report.proven.head()),
