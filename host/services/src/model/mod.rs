@@ -14,7 +14,7 @@ mod error;
 mod estimate;
 mod host;
 mod openai;
-mod pace;
+pub mod pace;
 mod price;
 mod recorded;
 mod script;

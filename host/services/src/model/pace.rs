@@ -15,14 +15,16 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// What a provider may be asked in a minute.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Limits {
-    pub(crate) requests: Option<u32>,
-    pub(crate) tokens: Option<Tokens>,
+pub struct Limits {
+    /// Requests; any number where none is given.
+    pub requests: Option<u32>,
+    /// Tokens, read and written; any number where none is given.
+    pub tokens: Option<Tokens>,
 }
 
 /// Lets requests through one by one, as fast as they may go.
 #[derive(Debug, Default)]
-pub(crate) struct Pace {
+pub struct Pace {
     limits: Limits,
     /// The line in which requests wait. It is a fair lock: first come, first served.
     line: tokio::sync::Mutex<()>,
@@ -43,17 +45,19 @@ struct State {
 
 /// A request that went through.
 #[derive(Debug)]
-pub(crate) struct Pass(u64);
+pub struct Pass(u64);
 
 impl Pace {
     /// A pace within these limits.
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub fn new(limits: Limits) -> Self {
         Self { limits, ..Self::default() }
     }
 
-    /// Waits until a request may go that takes about so many tokens. Where that is surely not before `until`, the error says how
-    /// long it would take.
-    pub(crate) async fn pass(&self, tokens: Tokens, until: Instant) -> Result<Pass, Duration> {
+    /// Waits until a request may go that takes about so many tokens.
+    ///
+    /// # Errors
+    /// That is surely not before `until`; the error is how long it would take.
+    pub async fn pass(&self, tokens: Tokens, until: Instant) -> Result<Pass, Duration> {
         let Ok(_turn) = tokio::time::timeout_at(until, self.line.lock()).await else {
             return Err(self.opens_in());
         };
@@ -71,7 +75,7 @@ impl Pace {
     }
 
     /// Says what a request really took.
-    pub(crate) fn took(&self, pass: &Pass, tokens: Tokens) {
+    pub fn took(&self, pass: &Pass, tokens: Tokens) {
         let mut state = self.lock();
         let state = &mut *state;
         if let Some((_, _, told)) = state.past.iter_mut().rev().find(|(_, number, _)| *number == pass.0) {
@@ -81,7 +85,7 @@ impl Pace {
     }
 
     /// Lets nothing through for this long, because the provider asks for it.
-    pub(crate) fn close(&self, span: Duration) {
+    pub fn close(&self, span: Duration) {
         let until = Instant::now() + span;
         let mut state = self.lock();
         state.closed = state.closed.max(Some(until));
