@@ -1,11 +1,11 @@
-//! The guest of the benchmarks: does nothing, computes, works on files, or waits.
+//! The guest of the benchmarks: does nothing, computes, works on files, asks for the time, or waits.
 
 pub mod kernel;
 
 use longhaul_sdk::{Agent, Empty, Failure, Task};
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 struct Bench;
 
@@ -33,6 +33,11 @@ pub enum Input {
     Files {
         /// How many.
         files: u32,
+    },
+    /// Ask for the time this many times.
+    Clock {
+        /// How many times.
+        calls: u32,
     },
     /// Look at a file this many times, then wait.
     Wait {
@@ -62,6 +67,7 @@ impl Agent for Bench {
             Input::Sieve { n, rounds } => kernel::sieve(n, rounds),
             Input::Hash { words, rounds } => kernel::hash(words, rounds),
             Input::Files { files } => work_on_files(files)?,
+            Input::Clock { calls } => ask_for_the_time(calls),
             Input::Wait { calls, millis } => look_and_wait(calls, millis)?,
         };
         Ok(Output { sum })
@@ -87,6 +93,12 @@ fn work_on_files(count: u32) -> std::io::Result<u64> {
     }
     fs::remove_dir("bench")?;
     Ok(sum)
+}
+
+/// A host call after the other, each with an answer that has to be recorded.
+fn ask_for_the_time(calls: u32) -> u64 {
+    let began = Instant::now();
+    (1..calls).fold(0, |sum, _| sum + began.elapsed().as_nanos() as u64)
 }
 
 /// A host call after the other, then a wait that a host may spend without this instance.
