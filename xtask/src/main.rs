@@ -8,6 +8,7 @@ mod commands;
 mod demo;
 mod house;
 mod narrate;
+mod nights;
 mod process;
 mod scenario;
 mod soak;

@@ -62,7 +62,11 @@ fn main() {
 
 fn row(name: &str, measured: f64, bound: f64, unit: &str) {
     let measured = (measured * 1000.0).round() / 1000.0;
-    println!("{}", serde_json::json!({"name": name, "measured": measured, "bound": bound, "unit": unit}));
+    let better = if unit == "1/s" { "higher" } else { "lower" };
+    println!(
+        "{}",
+        serde_json::json!({"name": name, "measured": measured, "bound": bound, "unit": unit, "better": better})
+    );
 }
 
 fn millis(since: Instant) -> f64 {

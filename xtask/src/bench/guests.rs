@@ -14,21 +14,43 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Between two looks at a record.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// A workspace with one file, and a workflow beside its tasks, given in YAML, for the guest of the benchmarks.
-pub(super) fn workspace(ground: &Ground, name: &str, tasks: &str) -> Result<PathBuf, BenchError> {
-    workspace_of(ground, name, "guest", tasks)
+/// A workflow of a benchmark.
+pub(super) struct Flow<'a> {
+    pub(super) name: &'a str,
+    /// Agents, each named like the guest that it is. The first one does the tasks that do not say otherwise.
+    pub(super) agents: &'a [&'a str],
+    /// How many tasks run at a time.
+    pub(super) at_a_time: usize,
+    /// The rules by which a model answers, in YAML, where there is one.
+    pub(super) model: Option<&'a str>,
+    /// In YAML.
+    pub(super) tasks: &'a str,
 }
 
-/// The same, whose tasks are done by `agent` where they do not say otherwise: `guest`, or `talk`, which talks with others of its kind.
-pub(super) fn workspace_of(ground: &Ground, name: &str, agent: &str, tasks: &str) -> Result<PathBuf, BenchError> {
+/// A workspace with one file, and a workflow beside its tasks, given in YAML, for the guest of the benchmarks.
+pub(super) fn workspace(ground: &Ground, name: &str, tasks: &str) -> Result<PathBuf, BenchError> {
+    workspace_of(ground, &Flow { name, agents: &["bench-guest"], at_a_time: 64, model: None, tasks })
+}
+
+/// The same for any workflow.
+pub(super) fn workspace_of(ground: &Ground, flow: &Flow<'_>) -> Result<PathBuf, BenchError> {
+    let Flow { name, agents, at_a_time, model, tasks } = flow;
     let folder = ground.empty_folder(name)?;
-    let plugin = |name: &str| ground.house.guests().join(format!("{name}.wasm"));
-    let (guest, talk) = (plugin("bench-guest"), plugin("talk"));
+    let agent =
+        |name: &&str| format!("  {name}: {{ plugin: {:?} }}\n", ground.house.guests().join(format!("{name}.wasm")));
+    let first = agents.first().copied().unwrap_or_default();
+    let (models, asked) = match model {
+        Some(rules) => {
+            write(&folder.join("model.yaml"), rules)?;
+            ("models: { default: { script: model.yaml } }\n", ", model: [default]")
+        }
+        None => ("", ""),
+    };
+    let agents: String = agents.iter().map(agent).collect();
     let workflow = format!(
-        "version: 1\nname: {name}\nconcurrency: {{ max: 64 }}\nrecovery: []\n\
-         agents: {{ guest: {{ plugin: {guest:?} }}, talk: {{ plugin: {talk:?} }} }}\n\
-         defaults: {{ agent: {agent}, timeout: 7h }}\n\
-         permissions: {{ fs: {{ read: [\"**\"], write: [\"**\"] }}, messages: [\"*\"] }}\ntasks:\n{tasks}"
+        "version: 1\nname: {name}\nconcurrency: {{ max: {at_a_time} }}\nrecovery: []\n{models}agents:\n{agents}\
+         defaults: {{ agent: {first}, timeout: 7h }}\n\
+         permissions: {{ fs: {{ read: [\"**\"], write: [\"**\"] }}, messages: [\"*\"]{asked} }}\ntasks:\n{tasks}"
     );
     write(&folder.join("seed"), "content\n")?;
     write(&folder.join("bench.workflow.yaml"), &workflow)?;
@@ -54,24 +76,31 @@ impl UnderWay {
 
     /// Waits until this many attempts are suspended.
     pub(super) fn until_suspended(&mut self, ground: &Ground, folder: &Path, wanted: usize) -> Result<(), BenchError> {
+        self.until(ground, folder, &[(r#""kind":"attempt-suspended""#, wanted)])
+    }
+
+    /// Waits until so many lines of the record, as JSON, have each of these texts.
+    pub(super) fn until(&mut self, ground: &Ground, folder: &Path, wanted: &[(&str, usize)]) -> Result<(), BenchError> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             thread::sleep(LOOK);
             if let Ok(Some(status)) = self.0.try_wait() {
                 return Err(BenchError::Unexpected(format!(
-                    "the run in {} ended with {status} before its attempts were suspended",
+                    "the run in {} ended with {status} before its attempts waited",
                     folder.display()
                 )));
             }
             // There may be no record yet.
             let log = process::capture(ground.longhaul_in(folder).args(["logs", "last", "--json"])).unwrap_or_default();
-            let suspended = log.lines().filter(|line| line.contains(r#""kind":"attempt-suspended""#)).count();
-            if suspended >= wanted {
+            let lines = |text: &str| log.lines().filter(|line| line.contains(text)).count();
+            let Some((text, wanted)) = wanted.iter().find(|(text, wanted)| lines(text) < *wanted) else {
                 return Ok(());
-            }
+            };
             if Instant::now() > deadline {
-                let seconds = PATIENCE.as_secs();
-                return Err(BenchError::Unexpected(format!("{suspended} of {wanted} attempts wait after {seconds} s")));
+                let (lines, seconds) = (lines(text), PATIENCE.as_secs());
+                return Err(BenchError::Unexpected(format!(
+                    "after {seconds} s the record has {lines} of {wanted} lines with {text}"
+                )));
             }
         }
     }

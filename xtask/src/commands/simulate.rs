@@ -1,9 +1,12 @@
 //! `cargo xtask simulate`: runs of many hours under a virtual clock, with faults from one seed.
 
+use std::process::{Command, Stdio};
+
 use clap::Args;
 
 use crate::house::House;
 use crate::narrate;
+use crate::nights::{self, Nights};
 use crate::process::{self, ProcessError};
 
 /// Simulate runs of many hours in which everything goes wrong, and hold each against an undisturbed one
@@ -35,16 +38,34 @@ pub(crate) struct Simulate {
     keep: Option<String>,
 }
 
+/// Why a simulation says nothing good.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SimulateError {
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    #[error("the simulation printed something else than figures: {0}")]
+    NoFigure(String),
+    #[error("runs were lost; the lines above have the command that gives each of them again")]
+    Lost,
+}
+
 impl Simulate {
-    /// Builds the simulation optimised and lets it run.
-    pub(crate) fn run(&self, house: &House) -> Result<(), ProcessError> {
+    /// Builds the simulation optimised, lets it run and prints what it came to.
+    pub(crate) fn run(&self, house: &House) -> Result<(), SimulateError> {
         narrate::step("Building the simulation, optimised");
-        let mut cargo = house.cargo();
-        cargo.args(["run", "--release", "--quiet", "--package", "longhaul-simulation", "--example", "simulate", "--"]);
-        cargo.args(["--seed", &self.seed.to_string(), "--runs", &self.runs.to_string(), "--files", &self.files]);
-        cargo.args(["--rates", &self.rates, "--times", &self.times.to_string()]);
-        cargo.args(self.json.then_some("--json"));
-        cargo.args(self.keep.iter().flat_map(|folder| ["--keep", folder]));
-        process::show(&mut cargo)
+        Nights::build(house)?;
+        let mut simulate = Command::new(house.target.join("release/examples").join(nights::PROGRAM));
+        simulate.args(["--seed", &self.seed.to_string(), "--runs", &self.runs.to_string(), "--files", &self.files]);
+        simulate.args(["--rates", &self.rates, "--times", &self.times.to_string()]);
+        simulate.args(self.keep.iter().flat_map(|folder| ["--keep", folder]));
+        // How far it is, and which runs were lost, is told on the terminal.
+        let text = process::capture(simulate.stderr(Stdio::inherit()))?;
+        let read = |line: &str| Nights::read(line).ok_or_else(|| SimulateError::NoFigure(line.to_owned()));
+        let all = text.lines().map(read).collect::<Result<Vec<_>, _>>()?;
+        narrate::result(if self.json { text } else { nights::table(&all) }.trim_end());
+        match all.iter().all(|nights| nights.figure("lost") == 0.0) {
+            true => Ok(()),
+            false => Err(SimulateError::Lost),
+        }
     }
 }
