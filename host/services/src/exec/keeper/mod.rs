@@ -104,7 +104,7 @@ fn run(order: &Order, host: &UnixStream, stdin: OwnedFd) -> io::Result<Option<Re
     };
     drop((sink, stdin));
     let first = First { pid: first, handle: pidfd_open(first, PidfdFlags::empty())? };
-    let mut heard = Heard { pipe: File::from(notes), text: Vec::new() };
+    let mut heard = Heard { pipe: File::from(notes), text: Vec::new(), is_over: false };
     let end = heard.until_the_end(order, host, &first, &spaces, began);
     // Whatever the reason, nothing is left running from here on.
     first.end();
@@ -147,6 +147,8 @@ enum End {
 struct Heard {
     pipe: File,
     text: Vec<u8>,
+    /// Whether nobody can tell anything more.
+    is_over: bool,
 }
 
 impl Heard {
@@ -168,15 +170,17 @@ impl Heard {
             let wait = Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() };
             let mut sources = [
                 PollFd::new(host, PollFlags::IN | PollFlags::RDHUP),
-                PollFd::new(&self.pipe, PollFlags::IN),
                 PollFd::new(&first.handle, PollFlags::IN),
+                PollFd::new(&self.pipe, PollFlags::IN),
             ];
-            match poll(&mut sources, Some(&wait)) {
-                Ok(_) => {}
+            // A pipe that nobody can write to any more is always ready: to go on asking it would be to spin until the first process is gone.
+            let asked_for = if self.is_over { 2 } else { 3 };
+            let is_quiet = match poll(&mut sources[..asked_for], Some(&wait)) {
+                Ok(ready) => ready == 0,
                 Err(rustix::io::Errno::INTR) => continue,
                 Err(error) => return Err(error.into()),
-            }
-            let [asked, told, ended] = sources.map(|source| source.revents());
+            };
+            let [asked, ended, told] = sources.map(|source| source.revents());
             // The host sends nothing more: a sign on its line is its end.
             if !asked.is_empty() {
                 return Ok(End::NotWanted);
@@ -185,11 +189,14 @@ impl Heard {
                 self.hear()?;
                 // The first note comes when the sandbox is complete.
                 watch.begin(first.pid.as_raw_nonzero().get(), spaces);
+            } else if told.contains(PollFlags::HUP) {
+                self.is_over = true;
             }
             if !ended.is_empty() {
                 return Ok(End::Over);
             }
-            if let Some(what) = watch.look() {
+            // Looking takes longer than all else here, and what is heard are the few words before the command runs and after it ended.
+            if is_quiet && let Some(what) = watch.look() {
                 return Ok(End::Exhausted(what));
             }
         }
