@@ -9,6 +9,7 @@ mod effects;
 mod fan_out;
 mod ground;
 mod guests;
+mod host_calls;
 mod machine;
 mod messages;
 mod programs;
@@ -27,9 +28,10 @@ pub(crate) use row::{Row, json, table};
 type Measurement = fn(&Ground) -> Result<Vec<Row>, BenchError>;
 
 /// All measurements with what they are about. A further one is one line here.
-const MEASUREMENTS: [(&str, Measurement); 14] = [
+const MEASUREMENTS: [(&str, Measurement); 15] = [
     ("the sandbox: instances, computing, file operations", programs::sandbox),
     ("the journal: what an entry costs", programs::store),
+    ("recorded host calls, whole process", host_calls::measure),
     ("memory: what is kept, and found again", programs::memory),
     ("commands: what their sandbox adds to a bare start", programs::commands),
     ("limits of requests to models, in virtual time", programs::pace),
