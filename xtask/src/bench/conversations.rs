@@ -17,13 +17,13 @@ const MODEL: &str = "rules:\n  - when: { turn: 0 }\n    say: Because.\n  - say: 
 pub(crate) fn measure(ground: &Ground) -> Result<Vec<Row>, BenchError> {
     let elements = |count: usize| (0..count).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
     let task = |name: &str, count: usize, questions: u32| {
-        let input = format!("{{ questions: {questions}, bytes: {QUESTION} }}");
+        let input = format!("{{ mode: converse, questions: {questions}, bytes: {QUESTION} }}");
         format!("  {name}: {{ for_each: [{}], reuse: false, with: {input} }}\n", elements(count))
     };
     let tasks = task("hear", FOR_A_MESSAGE, 1) + &task("think", FOR_A_MODEL, 2);
     let flow = Flow {
         name: "conversations",
-        agents: &["converse"],
+        agents: &["bench-guest"],
         // More than wait for a model, or the others could not begin.
         at_a_time: FOR_A_MODEL + 8,
         model: Some(MODEL),

@@ -1,8 +1,8 @@
-//! The guest of the benchmarks: does nothing, computes, works on files, asks for the time, or waits.
+//! The guest of the benchmarks: does nothing, computes, works on files, asks for the time, talks, or waits.
 
 pub mod kernel;
 
-use longhaul_sdk::{Agent, Empty, Failure, Task};
+use longhaul_sdk::{Agent, Conversation, Empty, Failure, Task, messages};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::time::{Duration, Instant};
@@ -39,6 +39,13 @@ pub enum Input {
         /// How many times.
         calls: u32,
     },
+    /// Talk with a model, and wait for a message that says how to go on.
+    Converse {
+        /// How many questions it asks of its own.
+        questions: u32,
+        /// Bytes of each of them.
+        bytes: usize,
+    },
     /// Look at a file this many times, then wait.
     Wait {
         /// How many times.
@@ -68,6 +75,7 @@ impl Agent for Bench {
             Input::Hash { words, rounds } => kernel::hash(words, rounds),
             Input::Files { files } => work_on_files(files)?,
             Input::Clock { calls } => ask_for_the_time(calls),
+            Input::Converse { questions, bytes } => converse(questions, bytes)?,
             Input::Wait { calls, millis } => look_and_wait(calls, millis)?,
         };
         Ok(Output { sum })
@@ -99,6 +107,19 @@ fn work_on_files(count: u32) -> std::io::Result<u64> {
 fn ask_for_the_time(calls: u32) -> u64 {
     let began = Instant::now();
     (1..calls).fold(0, |sum, _| sum + began.elapsed().as_nanos() as u64)
+}
+
+/// Holds a conversation; gives how many turns it had.
+fn converse(questions: u32, bytes: usize) -> Result<u64, Failure> {
+    let mut conversation = Conversation::new("You answer whatever you are asked.");
+    for number in 0..questions {
+        conversation.say(format!("Question {number}: {}", "why? ".repeat(bytes / 5)));
+        conversation.ask()?;
+    }
+    let Some(message) = messages::receive(None)? else { return Err(Failure::fatal("nothing came")) };
+    conversation.say(String::from_utf8_lossy(&message.body));
+    conversation.ask()?;
+    Ok(conversation.turns() as u64)
 }
 
 /// A host call after the other, then a wait that a host may spend without this instance.
