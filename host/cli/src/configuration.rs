@@ -55,12 +55,17 @@ impl Configuration {
 
 /// `longhaul/config.toml` in the user's config folder.
 fn usual() -> Option<PathBuf> {
-    let folder = variable("XDG_CONFIG_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
-    let folder = folder.or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".config")))?;
-    Some(folder.join("longhaul").join("config.toml"))
+    Some(folder()?.join("config.toml"))
 }
 
-fn variable(name: &str) -> Option<OsString> {
+/// `longhaul` in the user's config folder.
+pub(crate) fn folder() -> Option<PathBuf> {
+    let folder = variable("XDG_CONFIG_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let folder = folder.or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".config")))?;
+    Some(folder.join("longhaul"))
+}
+
+pub(crate) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 

@@ -15,6 +15,8 @@ pub(crate) enum Exit {
     Invalid = 2,
     /// A person has to look.
     Waiting = 3,
+    /// Something is not as it was recorded.
+    Unverified = 4,
     /// A permission, a pin or a signature refuses it.
     Refused = 5,
     /// A budget is used up.

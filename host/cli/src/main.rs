@@ -5,6 +5,7 @@ mod commands;
 mod configuration;
 mod failure;
 mod given;
+mod keys;
 mod logging;
 mod progress;
 mod question;
@@ -13,6 +14,7 @@ mod report_text;
 mod session;
 mod state;
 mod terminal;
+mod verification;
 mod wiring;
 
 use std::process::ExitCode;

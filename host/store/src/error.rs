@@ -111,6 +111,12 @@ pub enum StoreError {
         /// What was found.
         kind: &'static str,
     },
+    /// No head can be made over what was written, so nothing is.
+    #[error("the record cannot be sealed: {detail}")]
+    Unsealed {
+        /// Why.
+        detail: String,
+    },
     /// An entry is too large.
     #[error("an entry of {bytes} bytes is too large for the journal; {max} bytes are the most")]
     TooLarge {

@@ -7,6 +7,7 @@ use crate::memory::Change;
 use crate::queue::{About, Batch, Flushed, Phase, Queue, Row, Slot, State};
 use crate::reader::Reader;
 use crate::schema::{self, MAX_POSITION, MAX_RUN};
+use crate::seal::Sealer;
 use crate::stored::{self, EntryKind};
 use crate::summary::Summary;
 use crate::writer;
@@ -50,8 +51,23 @@ impl Journal {
     /// # Errors
     /// [`StoreError`] where the file is something else, damaged, newer than this version, or cannot be written.
     pub fn open(lock: impl Into<Arc<StateLock>>, options: Options) -> Result<Self, StoreError> {
+        Self::open_with(lock.into(), options, None)
+    }
+
+    /// The same for a journal that is sealed as it is written.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    pub fn sealed(
+        lock: impl Into<Arc<StateLock>>,
+        options: Options,
+        sealer: impl Sealer + 'static,
+    ) -> Result<Self, StoreError> {
+        Self::open_with(lock.into(), options, Some(Box::new(sealer)))
+    }
+
+    fn open_with(lock: Arc<StateLock>, options: Options, sealer: Option<Box<dyn Sealer>>) -> Result<Self, StoreError> {
         const PAGE: u64 = 4096;
-        let lock = lock.into();
         let path = schema::journal_path(lock.folder());
         let max_pages = options.max_size.map(|size| u32::try_from(size.0 / PAGE).unwrap_or(u32::MAX).max(1));
         let mut conn = schema::open_for_writing(&path, max_pages)?;
@@ -63,7 +79,7 @@ impl Journal {
         let queue = Arc::new(Queue::new(path.clone(), newest + 1));
         let shared = Arc::clone(&queue);
         let thread =
-            std::thread::Builder::new().name("journal".into()).spawn(move || writer::run(conn, &shared, epoch));
+            std::thread::Builder::new().name("journal".into()).spawn(move || writer::run(conn, &shared, epoch, sealer));
         let thread = thread.map_err(|e| StoreError::Io { path, doing: "opening", source: Arc::new(e) })?;
         Ok(Self { inner: Arc::new(Inner { queue, reader, thread: Mutex::new(Some(thread)), epoch, lock }) })
     }

@@ -24,6 +24,7 @@
 //! - The journal alone rebuilds what stands beside it: the summary of each run, and the memory of agents ([`MemoryReader`]).
 
 mod error;
+mod evidence;
 mod folder;
 mod journal;
 mod lease;
@@ -34,6 +35,8 @@ mod reader;
 mod row;
 mod runs;
 mod schema;
+mod seal;
+mod sealing;
 mod stored;
 mod stored_action;
 mod sum;
@@ -41,6 +44,7 @@ mod summary;
 mod writer;
 
 pub use error::StoreError;
+pub use evidence::{Moment, Of, Raw, RawRows};
 pub use folder::MARK;
 pub use journal::{Journal, Options, RunJournal};
 pub use lease::Epoch;
@@ -50,5 +54,6 @@ pub use queue::Flushed;
 pub use reader::{Entries, Filter, Reader};
 pub use runs::{ResolveError, RunInfo};
 pub use schema::JOURNAL_FILE;
+pub use seal::{LogEntry, Sealed, Sealer, Sealing};
 pub use stored::{Content, EntryKind, FORMAT, Line, MAX_BODY};
 pub use summary::Summary;

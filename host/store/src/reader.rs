@@ -176,7 +176,7 @@ impl Entries<'_> {
         }
         let reader = self.reader;
         // All that is asked below is as of one moment.
-        let _moment = reader.conn.unchecked_transaction().map_err(|e| reader.failed(e))?;
+        let _moment = reader.moment().map_err(|e| reader.failed(e))?;
         let first = self.next;
         let behind = first.saturating_add(if self.skips() { SKIP } else { SCAN }).min(schema::MAX_POSITION + 1);
         self.scan([first, behind - 1], wanted)?;
@@ -225,15 +225,17 @@ impl Entries<'_> {
 
     /// How many of these positions have an entry before the first that has none.
     fn contiguous(&self, bounds: [u64; 2]) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*), max(key) FROM entries WHERE key BETWEEN ?1 AND ?2";
+        // A damaged page can stand in the place of another, so that one key is there twice and another is not: sums tell.
+        let sql =
+            "SELECT count(*), total(key - ?1), total((key - ?1) * (key - ?1)) FROM entries WHERE key BETWEEN ?1 AND ?2";
         let reader = self.reader;
         let failed = |e| reader.failed(e);
-        let (count, newest): (i64, Option<i64>) =
-            reader.conn.query_row(sql, self.keys(bounds), |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
-        let count = count.cast_unsigned();
-        let Some(newest) = newest else { return Ok(0) };
-        if schema::position(newest).0 == bounds[0] + count - 1 {
-            return Ok(count);
+        let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, f64>(1)?, row.get::<_, f64>(2)?));
+        let (count, sum, squares) = reader.conn.query_row(sql, self.keys(bounds), read).map_err(failed)?;
+        // All of these are far below what a float holds exactly.
+        let n = count as f64;
+        if sum == n * (n - 1.0) / 2.0 && squares == (n - 1.0) * n * (2.0 * n - 1.0) / 6.0 {
+            return Ok(count.cast_unsigned());
         }
         let mut statement =
             reader.conn.prepare("SELECT key FROM entries WHERE key BETWEEN ?1 AND ?2").map_err(failed)?;

@@ -12,7 +12,7 @@ use crate::sum;
 use crate::summary::Summary;
 use longhaul_core::id::RunId;
 use longhaul_core::units::Timestamp;
-use rusqlite::Row;
+use rusqlite::{Row, Transaction};
 
 /// Candidates named when a prefix fits several runs.
 const CANDIDATES: usize = 8;
@@ -145,10 +145,15 @@ impl Reader {
         Ok(runs)
     }
 
+    /// Has what follows read as of one moment; none where somebody has seen to that already.
+    pub(crate) fn moment(&self) -> rusqlite::Result<Option<Transaction<'_>>> {
+        self.conn.is_autocommit().then(|| self.conn.unchecked_transaction()).transpose()
+    }
+
     /// All runs, by their numbers.
     fn all(&self) -> Result<Vec<Found>, StoreError> {
-        // The count and what it counts are read as of one moment.
-        let _moment = self.conn.unchecked_transaction().map_err(|e| self.failed(e))?;
+        // The count and what it counts are read as of one moment, where the caller has not fixed one.
+        let _moment = self.moment().map_err(|e| self.failed(e))?;
         let sql = format!("SELECT {} FROM runs ORDER BY number", self.run_columns());
         let mut statement = self.conn.prepare(&sql).map_err(|e| self.failed(e))?;
         let mut rows = statement.query([]).map_err(|e| self.failed(e))?;

@@ -104,15 +104,43 @@ const MIGRATIONS: &[&str] = &[
     );
     CREATE VIRTUAL TABLE memory_terms USING fts5vocab (memory_words, row);
 ",
+    "
+    CREATE TABLE heads (
+        record INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        note BLOB NOT NULL,
+        sum INTEGER NOT NULL,
+        PRIMARY KEY (record, size)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE edges (
+        record INTEGER PRIMARY KEY,
+        size INTEGER NOT NULL,
+        root BLOB NOT NULL,
+        edge BLOB NOT NULL,
+        sum INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE log (
+        position INTEGER PRIMARY KEY,
+        body BLOB NOT NULL,
+        sum INTEGER NOT NULL
+    ) STRICT;
+",
 ];
 /// The first schema whose rows carry sums.
 pub(crate) const SUMMED: usize = 2;
 /// The first schema with memory.
 pub(crate) const REMEMBERING: usize = 3;
+/// The first schema with signed heads.
+pub(crate) const SEALED: usize = 4;
 
 /// The key of an entry.
 pub(crate) fn key(run: i64, position: Position) -> i64 {
     run << POSITION_BITS | position.0.cast_signed()
+}
+
+/// The number of the run in a key.
+pub(crate) fn run(key: i64) -> i64 {
+    key >> POSITION_BITS
 }
 
 /// The position in a key.
@@ -134,6 +162,7 @@ pub(crate) fn open_for_writing(path: &Path, max_pages: Option<u32>) -> Result<Co
         PRAGMA foreign_keys = ON;
         PRAGMA wal_autocheckpoint = 4000;
         PRAGMA journal_size_limit = 67108864;
+        PRAGMA secure_delete = ON;
     ";
     conn.execute_batch(pragmas).map_err(failed)?;
     if let Some(pages) = max_pages {
@@ -260,7 +289,7 @@ mod tests {
         let path = dir.path().join(JOURNAL_FILE);
         open_for_writing(&path, None).unwrap().pragma_update(None, "user_version", 999).unwrap();
         let text = open_for_writing(&path, None).unwrap_err().to_string();
-        assert!(text.contains("has schema 999, and this version knows schemas up to 3"), "{text}");
+        assert!(text.contains("has schema 999, and this version knows schemas up to 4"), "{text}");
         assert!(matches!(open_for_reading(&path), Err(StoreError::Newer { .. })));
     }
 

@@ -9,12 +9,14 @@ use crate::memory::MemoryWriter;
 use crate::queue::{Batch, Phase, Queue};
 use crate::row;
 use crate::schema;
+use crate::seal::Sealer;
+use crate::sealing::Seals;
 use rusqlite::{Connection, ErrorCode, Statement};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Writes until the queue is closed and empty, or a write fails.
-pub(crate) fn run(conn: Connection, queue: &Arc<Queue>, epoch: Epoch) {
+pub(crate) fn run(conn: Connection, queue: &Arc<Queue>, epoch: Epoch, sealer: Option<Box<dyn Sealer>>) {
     /// Whatever ends the thread, nobody waits for it in vain.
     struct Guard<'a>(&'a Queue, Option<Phase>);
     impl Drop for Guard<'_> {
@@ -24,7 +26,7 @@ pub(crate) fn run(conn: Connection, queue: &Arc<Queue>, epoch: Epoch) {
         }
     }
     let mut guard = Guard(queue, None);
-    let outcome = write_all(&conn, queue, epoch);
+    let outcome = write_all(&conn, queue, epoch, sealer);
     // The lock on the state folder is released after this: by then the file is closed.
     let closed = conn.close().map_err(|(_, e)| StoreError::from_sql(&queue.path, "closing", e));
     guard.1 = Some(match outcome.and(closed) {
@@ -33,8 +35,13 @@ pub(crate) fn run(conn: Connection, queue: &Arc<Queue>, epoch: Epoch) {
     });
 }
 
-fn write_all(conn: &Connection, queue: &Queue, epoch: Epoch) -> Result<(), StoreError> {
-    let mut writer = Writer::new(conn, &queue.path, epoch)?;
+fn write_all(
+    conn: &Connection,
+    queue: &Queue,
+    epoch: Epoch,
+    sealer: Option<Box<dyn Sealer>>,
+) -> Result<(), StoreError> {
+    let mut writer = Writer::new(conn, &queue.path, epoch, sealer)?;
     let mut batch = Batch::default();
     while let Some(durable) = queue.take(&mut batch) {
         writer.write(|writer| writer.fill(&batch))?;
@@ -62,10 +69,17 @@ struct Writer<'c> {
     new_run: Statement<'c>,
     /// None before the first entry that concerns memory.
     memory: Option<MemoryWriter<'c>>,
+    /// None where the record is not sealed.
+    seals: Option<Seals<'c>>,
 }
 
 impl<'c> Writer<'c> {
-    fn new(conn: &'c Connection, path: &'c Path, epoch: Epoch) -> Result<Self, StoreError> {
+    fn new(
+        conn: &'c Connection,
+        path: &'c Path,
+        epoch: Epoch,
+        sealer: Option<Box<dyn Sealer>>,
+    ) -> Result<Self, StoreError> {
         let prepare = |sql| conn.prepare(sql).map_err(|e| StoreError::from_sql(path, "writing", e));
         let [known_run, new_run] = row::WRITE_RUN;
         Ok(Self {
@@ -80,6 +94,7 @@ impl<'c> Writer<'c> {
             known_run: prepare(known_run)?,
             new_run: prepare(new_run)?,
             memory: None,
+            seals: sealer.map(|sealer| Seals::new(conn, path, sealer)).transpose()?,
         })
     }
 
@@ -96,12 +111,18 @@ impl<'c> Writer<'c> {
 
     fn fill(&mut self, batch: &Batch) -> Result<(), StoreError> {
         let lease = Lease::held(&mut self.lease, self.path, self.epoch)?;
+        if let Some(seals) = &mut self.seals {
+            seals.open(&batch.runs)?;
+        }
         for row in &batch.rows {
             if let Some(digest) = &row.digest {
                 let body = &batch.bytes[row.body.clone()];
                 self.blob.execute((digest.as_bytes(), body)).map_err(|e| self.failed(e))?;
             }
             row::write_entry(&mut self.entry, batch, row).map_err(|e| self.refused(e, batch, row.key))?;
+            if let Some(seals) = &mut self.seals {
+                seals.entry(batch, row);
+            }
         }
         let mut begun = 0;
         for run in &batch.runs {
@@ -119,6 +140,9 @@ impl<'c> Writer<'c> {
             };
             memory.apply(change)?;
         }
+        if let Some(seals) = &mut self.seals {
+            seals.finish(false)?;
+        }
         if begun > 0 {
             let lease = Lease { runs: lease.runs + begun, ..lease };
             lease.write(self.conn).map_err(|e| self.failed(e))?;
@@ -126,9 +150,12 @@ impl<'c> Writer<'c> {
         Ok(())
     }
 
-    /// Notes that the journal was closed in good order.
+    /// Seals what is not sealed yet, and notes that the journal was closed in good order.
     fn note_clean(&mut self) -> Result<(), StoreError> {
         let lease = Lease::held(&mut self.lease, self.path, self.epoch)?;
+        if let Some(seals) = &mut self.seals {
+            seals.finish(true)?;
+        }
         Lease { clean: true, ..lease }.write(self.conn).map_err(|e| self.failed(e))
     }
 

@@ -7,6 +7,7 @@
 //!   Workspace        ◄── WorkspacePort ───────────── workspace
 //!   Hooks            ◄── HooksPort ──────────────── workspace and the host's services
 //!   Time             ◄── MachineTime ─────────────── the machine's clock and timers
+//!   store's Sealer   ◄── RecordSealer ────────────── audit, with the signing key that it is given
 //! ```
 //!
 //! Engine, store and workspace never see each other; here alone they meet, so that the command line, a server and the
@@ -20,6 +21,7 @@ mod journal;
 mod memory;
 mod place;
 mod records;
+mod seal;
 mod time;
 mod workspace;
 
@@ -29,5 +31,6 @@ pub use journal::JournalPort;
 pub use memory::MemoryPort;
 pub use place::Place;
 pub use records::RecordsPort;
+pub use seal::{RecordSealer, origin_of_log, origin_of_run};
 pub use time::MachineTime;
 pub use workspace::{ImportFailed, OpenError, WorkspacePort};

@@ -17,14 +17,31 @@ const MAY_REACH: [(&str, &[&str]); 10] = [
     ("longhaul-sandbox", &["longhaul-core"]),
     ("longhaul-services", &["longhaul-core"]),
     ("longhaul-audit", &["longhaul-core"]),
-    ("longhaul-wiring", &["longhaul-core", "longhaul-engine", "longhaul-store", "longhaul-workspace"]),
+    (
+        "longhaul-wiring",
+        &["longhaul-audit", "longhaul-core", "longhaul-engine", "longhaul-store", "longhaul-workspace"],
+    ),
     (
         "longhaul-simulation",
-        &["longhaul-core", "longhaul-engine", "longhaul-store", "longhaul-wiring", "longhaul-workspace"],
+        &[
+            "longhaul-audit",
+            "longhaul-core",
+            "longhaul-engine",
+            "longhaul-store",
+            "longhaul-wiring",
+            "longhaul-workspace",
+        ],
     ),
     (
         "longhaul-server",
-        &["longhaul-core", "longhaul-engine", "longhaul-wiring", "longhaul-store", "longhaul-workspace"],
+        &[
+            "longhaul-audit",
+            "longhaul-core",
+            "longhaul-engine",
+            "longhaul-wiring",
+            "longhaul-store",
+            "longhaul-workspace",
+        ],
     ),
 ];
 

@@ -2,6 +2,7 @@
 
 use super::resume::{self, Carry};
 use crate::failure::{Exit, Failure};
+use crate::keys;
 use crate::question::QuestionRow;
 use crate::session::{Manner, give_answer};
 use crate::state::{self, Place, resolve};
@@ -10,7 +11,6 @@ use longhaul_core::entry::{Entry, Record};
 use longhaul_core::id::RunId;
 use longhaul_core::people::{Answer, AnswerError, Reply, Wants};
 use longhaul_engine::{History, OpenQuestion};
-use longhaul_store::{Journal, Options};
 use longhaul_wiring::RecordsPort;
 use std::path::Path;
 use std::process::ExitCode;
@@ -130,7 +130,7 @@ fn record(place: &Place, folder: &Path, run: &RunId, number: u32, answer: Answer
     let history = read(place, run)?;
     let task = history.admits(number, &answer.reply).map_err(|error| refused(run, &error))?;
     let at = state::now().max(history.last());
-    let journal = Journal::open(lock, Options::default()).map_err(unwritten)?;
+    let journal = keys::open_journal(lock)?;
     let entries = journal.open_run(run).map_err(unwritten)?;
     let rested = Entry::Idled { span: at.since(history.last()) };
     for (task, entry) in [(None, rested), (Some(task), Entry::Answered { number, answer })] {

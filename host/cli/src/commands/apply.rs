@@ -1,6 +1,7 @@
 //! `longhaul apply`.
 
 use crate::failure::{Exit, Failure, unopened};
+use crate::keys;
 use crate::state::{self, Place, resolve};
 use crate::terminal::say;
 use crate::wiring::open_workspace;
@@ -9,7 +10,7 @@ use longhaul_core::entry::{Entry, Record};
 use longhaul_core::id::RunId;
 use longhaul_core::workflow::model::WorkspaceSpec;
 use longhaul_engine::ports::{ApplyFailed, Workspace};
-use longhaul_store::{EntryKind, Filter, Journal, Options, Reader, StoreError};
+use longhaul_store::{EntryKind, Filter, Reader, StoreError};
 use serde_json::json;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -44,7 +45,7 @@ pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let workspace = open_workspace(&root, &lock, &WorkspaceSpec::default())?;
     // What cannot be recorded is not done, so the record is opened first.
     let unrecorded = |e: StoreError| unopened(format!("open the record of {run}"), &e);
-    let journal = Journal::open(lock, Options::default()).map_err(unrecorded)?;
+    let journal = keys::open_journal(lock)?;
     let record = journal.open_run(&run).map_err(unrecorded)?;
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.map_err(|e| Failure::of(Exit::Internal, "start the host", &e))?;

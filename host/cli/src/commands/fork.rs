@@ -3,12 +3,12 @@
 use super::resume::{self, Carry};
 use super::run::name;
 use crate::failure::{Exit, Failure};
+use crate::keys;
 use crate::session::Manner;
 use crate::state::{self, Place, resolve};
 use crate::terminal::say;
 use longhaul_core::id::RunId;
 use longhaul_engine::{Checkpoint, History};
-use longhaul_store::{Journal, Options};
 use longhaul_wiring::{ForkError, RecordsPort, fork};
 use std::process::ExitCode;
 
@@ -41,8 +41,7 @@ pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let history = History::read(&records, &run)
         .map_err(|e| Failure::of(Exit::Internal, format!("read the record of {run}"), &e))?;
     let checkpoint = find(&run, &history, args.at)?;
-    let journal = Journal::open(lock, Options::default())
-        .map_err(|e| Failure::of(Exit::Internal, format!("open the record in {}", folder.display()), &e))?;
+    let journal = keys::open_journal(lock)?;
     let to = name::new_run_id(state::now(), super::run::random, |run| super::run::is_taken(&folder, run))?;
     fork(&journal, &records, &run, &checkpoint, &to).map_err(|error| match error {
         ForkError::Empty { .. } => Failure::new(Exit::Internal, error.to_string()),

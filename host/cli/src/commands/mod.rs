@@ -2,6 +2,7 @@
 
 mod answer;
 mod apply;
+mod audit;
 mod checkpoint;
 mod completions;
 mod doctor;
@@ -30,9 +31,10 @@ Examples:
   longhaul resume last                 go on with a run that was paused or killed
   longhaul show last                   what happened, task by task
   longhaul logs last --denied          what the agents were refused, and what would grant it
+  longhaul audit verify last           prove that the record is what was recorded
 
-Exit codes: 0 done, 1 the run failed, 2 usage or invalid input, 3 waiting for a person, 5 refused, 6 budget exhausted,
-70 internal error";
+Exit codes: 0 done, 1 the run failed, 2 usage or invalid input, 3 waiting for a person, 4 verification failed,
+5 refused, 6 budget exhausted, 70 internal error";
 
 /// Run agents overnight, unattended, and in the morning prove what they did
 #[derive(Debug, Parser)]
@@ -58,6 +60,7 @@ enum Command {
     Show(show::Args),
     Apply(apply::Args),
     Logs(logs::Args),
+    Audit(audit::Args),
     Memory(memory::Args),
     Plugin(plugin::Args),
     Strategy(strategy::Args),
@@ -83,6 +86,7 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
         Command::Show(args) => show::run(&place, &args),
         Command::Apply(args) => apply::run(&place, &args),
         Command::Logs(args) => logs::run(&place, &args),
+        Command::Audit(args) => audit::run(&place, &args),
         Command::Memory(args) => memory::run(&place, &args),
         Command::Plugin(args) => plugin::run(args),
         Command::Strategy(args) => strategy::run(&place, &args),

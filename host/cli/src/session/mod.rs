@@ -17,8 +17,9 @@ pub(crate) use answers::give_answer;
 pub(crate) use request::{Request, ask};
 
 use crate::configuration::Configuration;
-use crate::failure::{Exit, Failure, unopened};
+use crate::failure::{Exit, Failure};
 use crate::given::Given;
+use crate::keys;
 use crate::logging;
 use crate::progress::Progress;
 use crate::state;
@@ -31,7 +32,7 @@ use longhaul_core::reach::Services;
 use longhaul_engine::ports::Ports;
 use longhaul_engine::{Engine, EngineError, RunControl, RunReport};
 use longhaul_sandbox::{Sandbox, SandboxError, WallPolicy, WallStatus};
-use longhaul_store::{Journal, Options, Reader, StateLock};
+use longhaul_store::{Journal, Reader, StateLock};
 use longhaul_wiring::{HooksPort, JournalPort, MachineTime, MemoryPort, Place, WorkspacePort};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -131,8 +132,7 @@ impl Session {
         self.plugins.log(&self.given);
         self.plugins.keep(&self.state)?;
         let workspace = Arc::new(open_workspace(root, &lock, &self.given.workflow.workspace)?);
-        let store = Journal::open(Arc::clone(&lock), Options::default())
-            .map_err(|e| unopened(format!("open the record in {}", self.state.display()), &e))?;
+        let store = keys::open_journal(Arc::clone(&lock))?;
         Ok(Entered { session: self, lock, signals, store, workspace })
     }
 }

@@ -58,6 +58,7 @@ pub(super) fn keep(state: &Path, digest: &Digest, component: &[u8]) -> Result<()
     keep().map_err(|e| Failure::of(Exit::Internal, format!("keep a plugin as {}", path.display()), &e))
 }
 
-fn path(state: &Path, digest: &Digest) -> PathBuf {
+/// Where a component is kept.
+pub(crate) fn path(state: &Path, digest: &Digest) -> PathBuf {
     state.join(FOLDER).join(format!("{digest}.wasm"))
 }

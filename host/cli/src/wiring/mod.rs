@@ -7,7 +7,7 @@ mod services;
 mod workspace;
 
 pub(crate) use commands::{COMMAND_KEEPER, commands, probe};
-pub(crate) use components::Source;
+pub(crate) use components::{Source, path as kept};
 pub(crate) use plugins::Loaded;
 pub(crate) use services::services;
 pub(crate) use workspace::{import, open_workspace};

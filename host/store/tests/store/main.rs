@@ -13,3 +13,4 @@ mod migrate;
 mod order;
 mod reading;
 mod samples;
+mod seals;

@@ -42,7 +42,7 @@ fn a_journal_without_sums_is_read_and_gets_them_from_then_on() {
     assert_eq!(run.append(&note("new")).unwrap(), Position(3));
     writer.close().unwrap();
     drop((run, writer));
-    assert_eq!(version(dir.path()), 3);
+    assert_eq!(version(dir.path()), 4);
     let after = bodies(dir.path()).unwrap();
     assert_eq!(after[..3], before);
     let runs = Reader::open(dir.path()).unwrap().runs().unwrap();
@@ -77,7 +77,7 @@ fn a_migration_that_cannot_end_changes_nothing() {
     assert_eq!((bodies(dir.path()).unwrap(), version(dir.path())), (before, 1));
     db.execute_batch("DROP TABLE lease").unwrap();
     journal(dir.path()).open_run(&run_id("a")).unwrap();
-    assert_eq!(version(dir.path()), 3);
+    assert_eq!(version(dir.path()), 4);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_journal_without_memory_is_read_and_remembers_from_then_on() {
     assert_eq!(run.append(&record(Some("change[1]"), published)).unwrap(), Position(3));
     writer.close().unwrap();
     drop((run, writer));
-    assert_eq!(version(dir.path()), 3);
+    assert_eq!(version(dir.path()), 4);
     assert_eq!(bodies(dir.path()).unwrap()[..3], before);
     let mut memory = MemoryReader::open(dir.path()).unwrap();
     let found = memory.get(&MemorySpace::Run(run_id("a")), "k").unwrap();
