@@ -149,3 +149,31 @@ fn a_policy_that_withholds_what_an_agent_needs_or_does_not_read_stops_the_run_be
     place.run(GREEDY, &["--policy", "/nowhere/policy.yaml"]).code(2).says(&["/nowhere/policy.yaml", "permissions"]);
     assert_eq!(place.whole_tree(), before);
 }
+
+#[test]
+fn what_is_given_without_any_bound_is_told_before_the_run() {
+    let place = Place::with(&[("a", "a")]);
+    let workflow = |more: &str, own: &str| {
+        format!(
+            "version: 1\nname: wide\nagents: {{ reviewer: {{ plugin: reviewer, config: {{ rules: [] }} }} }}\n\
+             permissions: {{ fs: {{ read: [\"**\"] }}{more} }}\ntasks:\n  look: {{ agent: reviewer{own} }}\n"
+        )
+    };
+    let wide = ", exec: [[git, log], [\"*\"]], model: [\"*\"], messages: [news, \"*\"], http: [\"https://*/*\"]";
+    let ended = place.run(&workflow(wide, ""), &[]);
+    let warnings: Vec<_> = ended.stderr.lines().filter(|line| line.starts_with("warning: ")).collect();
+    for (warning, (field, all)) in warnings.iter().zip([
+        ("permissions.http[0]", "every public host"),
+        ("permissions.exec[1]", "every program of this machine"),
+        ("permissions.model[0]", "every model of this host"),
+        ("permissions.messages[1]", "every task and every topic"),
+    ]) {
+        assert!(warning.contains(&format!(": {field}: `")) && warning.contains(all), "{warning}");
+    }
+    assert_eq!(warnings.len(), 4, "{ended}");
+    let own = ", permissions: { exec: [[\"*\"]] }";
+    place.run(&workflow("", own), &[]).says(&["tasks.look.permissions.exec[0]: `*` gives agents every program"]);
+    let narrow = ", exec: [[\"*\", x], [git]], model: [], messages: [news]";
+    let ended = place.run(&workflow(narrow, ""), &[]);
+    assert!(!ended.stderr.contains("warning: "), "{ended}");
+}

@@ -82,19 +82,12 @@ impl Given {
     pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         for (task, spec) in &self.workflow.tasks {
-            for (place, pattern) in spec.permissions.http.iter().flatten().enumerate() {
-                if !WebPattern::parse(pattern).is_ok_and(|pattern| pattern.is_of_all()) {
-                    continue;
-                }
-                let place = place.to_string();
-                let own = ["tasks", task.as_str(), "permissions", "http", &place];
-                let field = if self.file.has(&own) {
-                    format!("tasks.{task}.permissions.http[{place}]")
-                } else {
-                    format!("permissions.http[{place}]")
-                };
+            for (capability, place, pattern, all) in unbounded(&spec.permissions) {
+                let number = place.to_string();
+                let own = ["tasks", task.as_str(), "permissions", capability, &number];
+                let whose = if self.file.has(&own) { format!("tasks.{task}.") } else { String::new() };
                 let warning = format!(
-                    "warning: {}: {field}: `{pattern}` gives agents every public host; name those that they need",
+                    "warning: {}: {whose}permissions.{capability}[{place}]: `{pattern}` gives agents {all}; name those that they need",
                     self.file.name
                 );
                 if !warnings.contains(&warning) {
@@ -104,6 +97,29 @@ impl Given {
         }
         warnings
     }
+}
+
+/// The patterns of permissions that fit everything: the capability, the place in its list, the pattern, and all that it gives.
+fn unbounded(permissions: &Permissions) -> Vec<(&'static str, usize, &str, &'static str)> {
+    let http = permissions.http.iter().flatten().enumerate();
+    let http = http.filter(|(_, pattern)| WebPattern::parse(pattern).is_ok_and(|pattern| pattern.is_of_all()));
+    let exec = permissions
+        .exec
+        .iter()
+        .flatten()
+        .enumerate()
+        .filter(|(_, argv)| matches!(argv.as_slice(), [one] if one == "*"));
+    let any = |list: &'_ Option<Vec<String>>| -> Vec<usize> {
+        list.iter().flatten().enumerate().filter(|(_, one)| *one == "*").map(|(place, _)| place).collect()
+    };
+    let models = any(&permissions.model).into_iter().map(|place| ("model", place, "*", "every model of this host"));
+    let messages =
+        any(&permissions.messages).into_iter().map(|place| ("messages", place, "*", "every task and every topic"));
+    http.map(|(place, pattern)| ("http", place, pattern.as_str(), "every public host"))
+        .chain(exec.map(|(place, _)| ("exec", place, "*", "every program of this machine")))
+        .chain(models)
+        .chain(messages)
+        .collect()
 }
 
 /// The folder that a workflow's paths are relative to.
