@@ -146,8 +146,8 @@ fn approvals() -> &'static str {
     r#"
 version: 1
 name: careful
-agents: { runner: { plugin: runner, config: { commands: [ [sh, -c, "echo once >> out.txt"] ] } } }
-permissions: { fs: { read: ["**"], write: ["**"] }, exec: [[sh]] }
+agents: { runner: { plugin: runner, config: { commands: [ { run: [sh, -c, "echo once >> out.txt"], env: { LEVEL: high } } ] } } }
+permissions: { fs: { read: ["**"], write: ["**"] }, exec: [[sh]], env: [LEVEL] }
 approvals: { exec: [[sh]] }
 recovery: [escalate]
 tasks: { work: { agent: runner } }
@@ -161,6 +161,7 @@ fn a_granted_command_that_has_to_be_approved_waits_for_a_person_and_does_just_wh
     let asked = place.longhaul(["answer", "last", "--json"]).code(0).json();
     let digest = asked[0]["approves"].as_str().unwrap().to_owned();
     assert!(asked[0]["detail"].as_str().unwrap().contains(r#"["sh", "-c", "echo once >> out.txt"]"#), "{asked}");
+    assert!(asked[0]["detail"].as_str().unwrap().contains("environment: LEVEL=high"), "{asked}");
     assert!(!place.path("out.txt").exists());
     place.longhaul(["answer", "last", "1", "--approve", "--resume"]).code(0);
     assert_eq!(place.text("out.txt"), "once\n");
@@ -176,4 +177,26 @@ fn a_command_that_a_person_rejects_is_not_run() {
     place.longhaul(["answer", "last", "--reject", "--by", "ada", "--resume"]).code(3);
     assert!(!place.path("out.txt").exists());
     assert_eq!(shown(&place)["refusals"][0]["reason"], "ada rejected it");
+}
+
+#[test]
+fn an_answer_to_a_question_that_is_gone_is_refused_and_not_recorded() {
+    let place = place();
+    place.run(&colours(), &[]).code(3);
+    place.longhaul(["answer", "last", "1", "red", "--by", "ada"]).code(0);
+    place
+        .longhaul(["answer", "last", "1", "blue"])
+        .code(2)
+        .says(&["question 1 was answered by ada", "longhaul answer"]);
+    place.longhaul(["answer", "last", "--option", "1"]).code(2).says(&["asks nothing"]);
+    // The wrong colour: the run fails, and takes no answer any more.
+    place.longhaul(["resume", "last"]).code(1);
+    place.longhaul(["answer", "last", "1", "blue"]).code(2).says(&["question 1 is not open", "it was answered"]);
+
+    // One that ended with its question open.
+    place.run(&colours(), &[]).code(3);
+    place.longhaul(["cancel", "last"]).code(0);
+    place.longhaul(["answer", "last", "1", "blue"]).code(2).says(&["question 1 is not open", "who asked it is over"]);
+    place.longhaul(["answer", "last", "1", "--approve"]).code(2).says(&["question 1 is not open"]);
+    assert!(!place.longhaul(["logs", "last"]).code(0).stdout.contains("answers question"));
 }

@@ -15,6 +15,7 @@ use longhaul_core::attempt::RecordError;
 use longhaul_core::commands::{
     AROUND, Command, CommandLimits, ExitStatus, Follow, MAX_ARGUMENT_BYTES, MAX_ARGUMENTS, Ran, Site, Stream, run_in,
 };
+use longhaul_core::digest::Digest;
 use longhaul_core::effect::{CallKind, KeyScope};
 use longhaul_core::grant::{Capability, Denial, Party, Permissions};
 use longhaul_core::path::StagePath;
@@ -27,6 +28,10 @@ use std::time::Duration;
 const OPERATION: &str = "run";
 /// The most bytes that are handed back of each stream: both have to fit into an entry of the record as JSON.
 const MAX_SHOWN: u64 = 512 << 10;
+/// The most bytes of one variable's value, of all of them, and of its standard input that a person is shown of a command to approve.
+const APPROVED_VALUE: usize = 1 << 10;
+const APPROVED_ENV: usize = 16 << 10;
+const APPROVED_STDIN: usize = 16 << 10;
 
 impl exec::Host for Guest {
     async fn run(&mut self, command: exec::Command) -> wasmtime::Result<Result<exec::Completed, types::Error>> {
@@ -56,7 +61,7 @@ impl exec::Host for Guest {
         };
         let request = wanted.request();
         if self.grant().approvals().command(&argv) {
-            let detail = format!("{argv:?}\n{}", wanted.detail());
+            let detail = to_approve(&wanted);
             if let Err(rejected) = self.approved(Capability::Exec, OPERATION, &resource, detail, request).await? {
                 return Ok(Err(rejected));
             }
@@ -164,6 +169,38 @@ fn wanted(command: exec::Command, limits: &longhaul_core::attempt::Limits) -> Re
     Ok(Command { argv, env, site: Site::default(), cwd, stdin, limits })
 }
 
+/// All that a person has to see of a command that is to be approved. What is long is cut, with a mark; the digest that is approved covers all.
+fn to_approve(command: &Command) -> String {
+    let mut text = format!("{:?}\n{}", command.argv, command.detail());
+    let mut room = APPROVED_ENV;
+    for (name, value) in &command.env {
+        let shown = begun(value, APPROVED_VALUE.min(room));
+        room = room.saturating_sub(shown.len());
+        text.push_str(&format!("\nenvironment: {name}={shown}"));
+    }
+    match std::str::from_utf8(&command.stdin) {
+        Ok("") => {}
+        Ok(stdin) => text.push_str(&format!("\nstandard input:\n{}", begun(stdin, APPROVED_STDIN))),
+        Err(_) => {
+            let digest = Digest::of(&command.stdin);
+            text.push_str(&format!(
+                "\nstandard input: {} bytes that are no text, with the digest {digest}",
+                command.stdin.len()
+            ));
+        }
+    }
+    text
+}
+
+/// The beginning of a text, with a mark where it is cut.
+fn begun(text: &str, most: usize) -> String {
+    let shown = &text[..text.floor_char_boundary(most)];
+    match text.len() - shown.len() {
+        0 => shown.to_owned(),
+        cut => format!("{shown} [… {cut} more bytes are not shown]"),
+    }
+}
+
 /// What a guest is told of a command.
 fn told(ran: Ran) -> exec::Completed {
     let isolation = ran
@@ -195,4 +232,48 @@ impl Follow for Shown {
     }
 
     fn alive(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(env: &[(&str, String)], stdin: &[u8]) -> Command {
+        Command {
+            argv: vec!["deploy".into(), "--now".into()],
+            env: env.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+            site: Site::default(),
+            cwd: StagePath::root(),
+            stdin: stdin.to_vec(),
+            limits: CommandLimits::default(),
+        }
+    }
+
+    #[test]
+    fn who_approves_sees_what_the_command_is_given() {
+        let shown = to_approve(&command(&[("TARGET", "production".into()), ("MODE", "fast".into())], b"drop table\n"));
+        for wanted in [
+            "[\"deploy\", \"--now\"]",
+            "environment: TARGET=production",
+            "environment: MODE=fast",
+            "standard input:\ndrop table",
+        ] {
+            assert!(shown.contains(wanted), "{wanted}: {shown}");
+        }
+        assert!(!to_approve(&command(&[], b"")).contains("standard input"));
+    }
+
+    #[test]
+    fn what_is_too_long_to_show_is_cut_with_a_mark_and_still_covered_by_the_digest() {
+        let long = |end: &str| command(&[("A", "ä".repeat(800) + end)], &[b'x'; 40_000]);
+        let (one, other) = (long("1"), long("2"));
+        let shown = to_approve(&one);
+        assert!(shown.contains("[… 577 more bytes are not shown]"), "{shown}");
+        assert!(shown.contains("[… 23616 more bytes are not shown]"), "{shown}");
+        assert_eq!(shown, to_approve(&other));
+        assert_ne!(one.request(), other.request());
+        let many: Vec<_> = (0..100).map(|_| ("B", "y".repeat(2_000))).collect();
+        assert!(to_approve(&command(&many, &[0xff; 10])).len() < 32 << 10);
+        assert!(to_approve(&command(&[], &[0xff, 0])).contains("standard input: 2 bytes that are no text"));
+    }
 }
