@@ -1,10 +1,9 @@
 //! What the servers of tests have in common: how a request is read.
 
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// The head and the body of the request that comes; none where the client breaks off before.
-pub(crate) async fn request(stream: &mut TcpStream) -> Option<(String, String)> {
+pub(crate) async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<(String, String)> {
     let mut bytes = Vec::new();
     loop {
         let mut piece = [0; 4096];

@@ -10,11 +10,19 @@ use toml::Spanned;
 #[serde(deny_unknown_fields)]
 pub(super) struct RawConfig {
     #[serde(default)]
+    pub network: RawNetwork,
+    #[serde(default)]
     pub providers: BTreeMap<Spanned<String>, RawProvider>,
     #[serde(default)]
     pub models: BTreeMap<Spanned<String>, RawModel>,
     #[serde(default)]
     pub secrets: BTreeMap<Spanned<String>, RawSecret>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawNetwork {
+    pub ca: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -33,6 +33,8 @@ pub const MAX_BYTES: usize = 1 << 20;
 /// A configuration that was read and checked: what it names is there.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Config {
+    /// A file of certificates (PEM) that are trusted beside those of the machine, for models and the web.
+    pub ca: Option<PathBuf>,
     /// Who answers for models, by name.
     pub providers: BTreeMap<String, ProviderConfig>,
     /// The models, by the name that agents ask for.

@@ -32,6 +32,13 @@ impl Config {
         let raw: RawConfig = toml::from_str(text)
             .map_err(|error| reading.error(error.span().unwrap_or(0..0), without_value(error.message())))?;
         let mut config = Config::default();
+        if let Some(ca) = raw.network.ca {
+            if !ca.get_ref().is_absolute() {
+                let message = format!("`{}` is not a whole path; begin with `/`", ca.get_ref().display());
+                return Err(reading.error(ca.span(), message));
+            }
+            config.ca = Some(ca.into_inner());
+        }
         for (name, provider) in raw.providers {
             config.providers.insert(reading.name(name)?, reading.provider(provider)?);
         }

@@ -5,7 +5,8 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use std::io;
 use std::net::SocketAddr;
@@ -25,6 +26,8 @@ const MAX_HEADERS: usize = 100;
 /// Makes connections. The certificates that this machine trusts are read when they are needed first.
 #[derive(Default)]
 pub struct Network {
+    /// Certificates that are trusted beside those.
+    more: Vec<CertificateDer<'static>>,
     tls: OnceLock<Result<Arc<ClientConfig>, String>>,
 }
 
@@ -40,6 +43,25 @@ pub(crate) struct Peer {
 }
 
 impl Network {
+    /// One that trusts these certificates (PEM) beside those of the machine.
+    ///
+    /// # Errors
+    /// In words, where the text holds no certificate, or one that cannot be read.
+    pub fn trusting(pem: &[u8]) -> Result<Self, String> {
+        let more = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+        let more = more.map_err(|error| format!("it is no list of certificates in the form PEM: {error}"))?;
+        if more.is_empty() {
+            return Err("it has no certificate in the form PEM (`-----BEGIN CERTIFICATE-----`)".to_owned());
+        }
+        let mut trial = RootCertStore::empty();
+        for certificate in &more {
+            trial
+                .add(certificate.clone())
+                .map_err(|error| format!("one of its certificates cannot be used: {error}"))?;
+        }
+        Ok(Self { more, tls: OnceLock::new() })
+    }
+
     /// Connects to the first address that answers.
     pub(crate) async fn connect(&self, peer: &Peer) -> Result<SendRequest<Full<Bytes>>, NetError> {
         let host = || peer.host.clone();
@@ -60,7 +82,7 @@ impl Network {
 
     async fn secure(&self, peer: &Peer, stream: TcpStream) -> Result<SendRequest<Full<Bytes>>, NetError> {
         let failed = |reason: String| NetError::Tls { host: peer.host.clone(), reason };
-        let config = self.tls.get_or_init(trusted).clone().map_err(failed)?;
+        let config = self.tls.get_or_init(|| trusted(&self.more)).clone().map_err(failed)?;
         let name = peer.host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(name).map_err(|error| failed(error.to_string()))?;
         let secured = tokio::time::timeout(CONNECT, TlsConnector::from(config).connect(name, stream)).await;
@@ -85,14 +107,14 @@ where
     Ok(sender)
 }
 
-/// TLS with the certificates that this machine trusts.
-fn trusted() -> Result<Arc<ClientConfig>, String> {
+/// TLS with the certificates that this machine trusts, and some more.
+fn trusted(more: &[CertificateDer<'static>]) -> Result<Arc<ClientConfig>, String> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(found.certs);
+    roots.add_parsable_certificates(found.certs.into_iter().chain(more.iter().cloned()));
     if roots.is_empty() {
         return Err(
-            "this machine trusts no certificates; install its package of them, or name a file by SSL_CERT_FILE"
+            "this machine trusts no certificates; install its package of them, or name a file of them as `ca` under `[network]` of the configuration"
                 .to_owned(),
         );
     }

@@ -5,6 +5,8 @@
 
 mod connect;
 mod exchange;
+#[cfg(test)]
+mod tests;
 
 pub use connect::Network;
 pub(crate) use connect::Peer;

@@ -90,11 +90,15 @@ impl Fault {
     }
 }
 
-/// How long to wait, in seconds or milliseconds.
+/// How long to wait: in milliseconds, in seconds, or until a date, which is measured by the date of the answer itself.
 fn retry_after(head: &Head) -> Option<Duration> {
     let number = |name: &str| head.text(name).and_then(|text| text.trim().parse::<f64>().ok()).filter(|n| *n >= 0.0);
-    let millis = number("retry-after-ms").map(|n| n / 1_000.0).or_else(|| number("retry-after"))?;
-    Some(Duration::try_from_secs_f64(millis).unwrap_or(MAX_WAIT).min(MAX_WAIT))
+    let date = |name: &str| httpdate::parse_http_date(head.text(name)?.trim()).ok();
+    match number("retry-after-ms").map(|n| n / 1_000.0).or_else(|| number("retry-after")) {
+        Some(seconds) => Some(Duration::try_from_secs_f64(seconds).unwrap_or(MAX_WAIT).min(MAX_WAIT)),
+        // One that is over asks to wait no longer.
+        None => Some(date("retry-after")?.duration_since(date("date")?).unwrap_or_default().min(MAX_WAIT)),
+    }
 }
 
 /// The provider's own words for an error.
@@ -111,4 +115,38 @@ fn said(body: &str) -> String {
 fn words(text: &str) -> String {
     let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     plain.take(MAX_WORDS).collect::<String>().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::StatusCode;
+    use hyper::header::{HeaderMap, HeaderName};
+
+    fn wait(lines: &[(&str, &str)]) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.insert(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        }
+        Fault::of_status(&Head { status: StatusCode::TOO_MANY_REQUESTS, headers }, "").asks_to_wait()
+    }
+
+    #[test]
+    fn a_wait_is_read_as_a_number_and_as_a_date() {
+        let now = ("date", "Fri, 20 Nov 2026 19:27:38 GMT");
+        for (lines, expected) in [
+            (&[("retry-after", "7")][..], Some(Duration::from_secs(7))),
+            (&[("retry-after", "7"), ("retry-after-ms", "250")], Some(Duration::from_millis(250))),
+            (&[now, ("retry-after", "Fri, 20 Nov 2026 19:29:08 GMT")], Some(Duration::from_secs(90))),
+            (&[now, ("retry-after", "Friday, 20-Nov-26 19:27:39 GMT")], Some(Duration::from_secs(1))),
+            (&[now, ("retry-after", "Fri Nov 20 19:27:48 2026")], Some(Duration::from_secs(10))),
+            (&[now, ("retry-after", "Fri, 20 Nov 2026 19:00:00 GMT")], Some(Duration::ZERO)),
+            (&[now, ("retry-after", "Sat, 20 Nov 2027 19:27:38 GMT")], Some(MAX_WAIT)),
+            (&[("retry-after", "Fri, 20 Nov 2026 19:29:08 GMT")], None),
+            (&[now, ("retry-after", "soon")], None),
+            (&[now], None),
+        ] {
+            assert_eq!(wait(lines), expected, "{lines:?}");
+        }
+    }
 }
