@@ -1,4 +1,5 @@
-//! The scenarios of `examples/`, run as their users run them: a large refactoring with a fault on the way, a quality gate.
+//! The scenarios of `examples/`, run as their users run them: a large refactoring with a fault on the way, a quality gate, a pipeline. Wherever a
+//! run is killed, its result is that of an undisturbed one.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -10,6 +11,7 @@ use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 fn example(name: &str) -> PathBuf {
     repository().join(format!("examples/{name}/{name}.workflow.yaml"))
@@ -169,4 +171,74 @@ fn a_pipeline_whose_tests_fail_leaves_the_documents_alone_and_its_hook_is_told()
     run(&place, "ci").code(3).says(&["all_options_are_read"]);
     assert_eq!(place.text("docs/usage.md"), before);
     place.longhaul(["logs", "last"]).code(0).shows(&["hook announce was told of run-escalated"]);
+}
+
+/// What a run comes to, however often it was killed: its end, its tasks with what they put out, and the files.
+fn essence(place: &Place) -> (Value, Vec<Value>, Tree) {
+    let shown = shown(place);
+    let rows = shown["tasks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| serde_json::json!([row["task"], row["state"], row["agent"]]));
+    (serde_json::json!([shown["status"], shown["incidents"], shown["changes"]]), rows.collect(), sources(place))
+}
+
+/// Kills a scenario at moments that are spread at random over the time that an undisturbed run takes, resumes it, and compares what it comes to.
+fn killed_at_random(name: &str, seed: u64) {
+    let whole = project(name, &[]);
+    let began = Instant::now();
+    run(&whole, name).code(0);
+    let (took, wanted) = (began.elapsed(), essence(&whole));
+    // A short generator, so that a failure can be repeated by its seed.
+    let mut state = seed;
+    let mut below = |limit: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % limit.max(1)
+    };
+    let mut killed = 0;
+    for round in 0..3 {
+        let place = project(name, &[]);
+        let workflow = example(name);
+        let args = [OsStr::new("run"), workflow.as_os_str(), OsStr::new("--workspace"), OsStr::new(".")];
+        let mut life = place.start(args);
+        // Most kills fall into the run itself; the later ones of a round into what was resumed.
+        for _ in 0..3 {
+            let span = Duration::from_millis(below(took.as_millis() as u64));
+            if !life.runs_until(span, || false) {
+                break;
+            }
+            life.kill();
+            killed += 1;
+            let listed = place.longhaul(["runs", "--json"]);
+            let is_there = listed.status.success() && listed.json().as_array().is_some_and(|runs| !runs.is_empty());
+            life = match is_there {
+                false => place.start(args),
+                true if shown(&place)["status"] == "completed" => place.start(["show", "last"]),
+                true => place.start(["resume", "last"]),
+            };
+        }
+        life.end().code(0);
+        let (now, tasks, files) = essence(&place);
+        assert_eq!((now, tasks), (wanted.0.clone(), wanted.1.clone()), "seed {seed}, round {round}");
+        assert_eq!(files.differences(&wanted.2), Vec::<String>::new(), "seed {seed}, round {round}");
+        let lines = place.longhaul(["logs", "last", "--json"]).code(0).json_lines();
+        let done = |line: &&Value| line["kind"] == "attempt-ended" && line["result"]["ok"]["completed"].is_object();
+        let mut done: Vec<_> = lines.iter().filter(done).map(|line| line["task"].to_string()).collect();
+        let all = done.len();
+        done.sort();
+        done.dedup();
+        assert_eq!(done.len(), all, "seed {seed}, round {round}: a task was done twice");
+    }
+    assert!(killed >= 3, "it was killed {killed} times only");
+}
+
+#[test]
+fn a_gate_that_is_killed_anywhere_says_what_an_undisturbed_one_says() {
+    killed_at_random("gate", 7);
+}
+
+#[test]
+fn a_pipeline_that_is_killed_anywhere_ends_as_an_undisturbed_one() {
+    killed_at_random("ci", 11);
 }
