@@ -10,6 +10,7 @@ mod house;
 mod narrate;
 mod nights;
 mod process;
+mod real_model;
 mod scenario;
 mod soak;
 mod tidy;

