@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Failure,
+    Attachment, Failure,
     bindings::agent::exports::longhaul::plugin::work::{Failure as WitFailure, Outcome as WitOutcome, Task as WitTask},
     decode::decode,
 };
@@ -62,6 +62,11 @@ impl<Config, Input> Task<Config, Input> {
     pub fn state<S: DeserializeOwned>(&self) -> Result<Option<S>, Failure> {
         let state = self.state.as_deref().map(|state| decode("the state handed over", state));
         state.transpose().map_err(Failure::fatal)
+    }
+
+    /// What the task is given beside its input, in the order of the workflow.
+    pub fn attachments(&self) -> Vec<Attachment> {
+        crate::attachment::attachments()
     }
 }
 

@@ -115,6 +115,7 @@
 //! calls of a capability answer [`Error::Unavailable`].
 
 mod agent;
+pub mod attachment;
 mod bindings;
 mod capabilities;
 pub mod context;
@@ -138,6 +139,7 @@ mod tool_loop;
 mod tools;
 
 pub use agent::{Agent, Outcome, Output, Task};
+pub use attachment::Attachment;
 pub use capabilities::{exec, http, human, memory, messages, model, tasks};
 pub use conversation::{Ask, Call, CallResult, Conversation, Picture, Reply, Settings, Spent, shortened};
 pub use decode::Empty;

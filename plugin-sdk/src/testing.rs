@@ -128,6 +128,11 @@ impl Host {
         });
     }
 
+    /// Gives the task an attachment; its digest is left empty.
+    pub fn attach(&self, name: &str, media_type: &str, content: &[u8]) {
+        self.script.attempt.attach(name, media_type, content);
+    }
+
     /// How long the instance lives already, which is 0 before.
     pub fn set_age(&self, age: Duration) {
         self.script.attempt.set_age(age);

@@ -155,6 +155,10 @@ impl Observer for Progress {
         match &record.entry {
             Entry::TaskPlanned { agent, .. } => self.plan(&mut state, task, agent.as_str()),
             Entry::AttemptStarted { agent, .. } => self.begin(&mut state, task, agent.as_str(), "begins"),
+            Entry::Captured(captured) if self.bars.is_none() => {
+                drop(state);
+                self.say(&format!("{task}: {} attachments captured", captured.attachments.len()));
+            }
             Entry::Progress { done, total, note } => {
                 if let Some(bar) = state.tasks.get(task).and_then(|t| t.bar.as_ref()) {
                     let total = total.map_or_else(String::new, |total| format!("/{total}"));

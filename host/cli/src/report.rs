@@ -3,6 +3,7 @@
 use crate::failure::{Exit, Failure};
 use crate::question::QuestionRow;
 use longhaul_core::action::ActionResult;
+use longhaul_core::attachment::Attachment;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{ChangeKind, Entry, Record};
 use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
@@ -108,6 +109,9 @@ pub(crate) struct TaskRow {
     pub denials: u64,
     /// Files changed by what was committed.
     pub changes: u64,
+    /// What it was given beside its input.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
     /// The attempt whose output it took, where it had none of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reused: Option<AttemptId>,
@@ -263,6 +267,9 @@ impl Fold {
                 row.agent = agent.clone();
                 row.attempts += 1;
             }),
+            Entry::Captured(captured) => {
+                self.with(task, |row| row.attachments.clone_from(&captured.attachments));
+            }
             Entry::AttemptEnded { usage, .. } => self.with(task, |row| {
                 row.fuel += usage.fuel;
                 row.tokens += usage.tokens;
@@ -345,6 +352,7 @@ impl Fold {
             actions: 0,
             denials: 0,
             changes: 0,
+            attachments: Vec::new(),
             reused: None,
         };
         if self.tasks.insert(task.clone(), row).is_none() {

@@ -218,6 +218,11 @@ pub trait Recorder: Send + Sync {
     /// [`RecordError`].
     fn record(&self, event: AttemptEvent) -> Result<(), RecordError>;
 
+    /// The number of the first action that is the guest's: before it come those that the host made to begin with.
+    fn first(&self) -> u64 {
+        0
+    }
+
     /// The action that the record holds next, which has the answer to what the guest asks now; none when it is live.
     fn replayed(&self) -> Option<Action> {
         None

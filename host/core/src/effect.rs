@@ -59,7 +59,7 @@ impl EffectClass {
         match (capability, operation) {
             (Capability::Fs, _) => EffectClass::Local,
             (Capability::Clock | Capability::Human, _) => EffectClass::Recorded,
-            (Capability::Context, "progress") => EffectClass::Local,
+            (Capability::Context, "progress" | "attachments" | "read-attachment") => EffectClass::Local,
             (Capability::Context, _) => EffectClass::Recorded,
             // What is put there is buffered until the attempt commits or waits, and a replay buffers it again.
             (Capability::Memory, "set")

@@ -6,6 +6,7 @@
 pub use crate::change::{Change, ChangeKind};
 
 use crate::action::{Action, ActionResult};
+use crate::attachment::Captured;
 use crate::attempt::{Limits, LogLevel, Outcome, Usage, Wait};
 use crate::counts::TaskCounts;
 use crate::digest::Digest;
@@ -149,6 +150,8 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         judges: Option<u32>,
     },
+    /// What the task is given beside its input is captured, for this attempt and all later ones.
+    Captured(Captured),
     /// A host call of the guest that changes something outside is about to be made. Its outcome is the action of this number.
     Intended(Intent),
     /// Content that the host call of this number, whose action comes next, needs when the attempt is done again.

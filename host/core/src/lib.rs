@@ -7,6 +7,7 @@
 pub mod action;
 pub mod agents;
 pub mod approvals;
+pub mod attachment;
 pub mod attempt;
 pub mod change;
 pub mod children;

@@ -3,6 +3,7 @@
 //! What belongs to the run (children, and whatever else becomes part of it with a commit) the engine provides for each attempt.
 //! [`Services`] are what host calls reach outside; they are the same for all attempts, and know nothing of runs or records.
 
+use crate::attachment::{Attachments, NoAttachments};
 use crate::children::{Children, NoChildren};
 use crate::commands::Commands;
 use crate::ground::{Ground, NoGround};
@@ -22,6 +23,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// What one attempt reaches.
 #[derive(Clone)]
 pub struct Reach {
+    /// What its task is given beside its input.
+    pub attachments: Arc<dyn Attachments>,
     /// The tasks that it asks for.
     pub children: Arc<dyn Children>,
     /// Its stage as a folder, for commands.
@@ -42,6 +45,7 @@ impl Reach {
     /// Nothing of a run: for an attempt whose work is not its own. Services are reached as granted.
     pub fn alone(services: Services) -> Self {
         Self {
+            attachments: Arc::new(NoAttachments),
             children: Arc::new(NoChildren),
             ground: Arc::new(NoGround),
             live: Arc::new(Unwatched),

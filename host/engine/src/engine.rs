@@ -1,6 +1,7 @@
 //! Begins a run or goes on with one, and sees it to its end.
 
 use crate::board::Board;
+use crate::captures::Captures;
 use crate::deadlines::Deadlines;
 use crate::error::{EngineError, Halt};
 use crate::executor::{Grants, Readable};
@@ -273,6 +274,7 @@ impl Engine {
             head: Head::new(start.version),
             in_use: Arc::default(),
             readable: Readable::default(),
+            captures: Captures::default(),
             board: Board::new(room.clone()),
             mail: Arc::new(Mail::new(start.boxes)),
             forum: Arc::new(Forum::new(start.questions)),
@@ -318,6 +320,7 @@ async fn bring_back(
     let graph = Graph::new(workflow)?;
     let facts = run_facts(&run, workflow, history.started);
     shared.ledger.kept.restore(&history);
+    shared.captures.restore(&history);
     let (known, gone) = (std::mem::take(&mut history.tasks), std::mem::take(&mut history.gone));
     let book = Book::restoring(workflow, graph, &shared, known, gone).map_err(halt)?;
     let outputs = Outputs::new(workflow, std::mem::take(&mut history.inputs), facts, shared.room.clone());

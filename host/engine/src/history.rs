@@ -9,6 +9,7 @@ mod go_back;
 mod task;
 mod view;
 
+use crate::captures::Capture;
 use crate::hooks::Told;
 use crate::mail::{Boxes, Postmark};
 use crate::options::Apply;
@@ -32,7 +33,8 @@ use longhaul_core::spend::Spent;
 use longhaul_core::state::{RunState, TaskState};
 use longhaul_core::units::Timestamp;
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 pub(crate) use task::{Decided, Output, TaskHistory};
 pub use view::Standing;
@@ -92,6 +94,8 @@ pub struct History {
     pub(crate) boxes: Boxes,
     /// What people were asked.
     pub(crate) questions: Questions,
+    /// The trees of all that was captured for tasks.
+    pub(crate) captured: BTreeSet<Digest>,
     /// All that the graph of tasks went through, in order.
     pub(crate) steps: Vec<Step>,
 }
@@ -206,6 +210,7 @@ impl History {
             reusable: HashMap::new(),
             boxes: Boxes::default(),
             questions: Questions::default(),
+            captured: BTreeSet::new(),
             steps: Vec::new(),
         })
     }
@@ -376,6 +381,11 @@ impl History {
             }
             Entry::Decided { strategy, .. } => task.asked.push(strategy),
             Entry::Kept { tree, .. } => task.keep(tree),
+            Entry::Captured(what) => {
+                self.captured.insert(what.tree);
+                let attempt = attempt.ok_or_else(|| misfit(position, "it names no attempt"))?;
+                task.captured = Some(Capture { attempt, what: Arc::new(what) });
+            }
             Entry::AttemptSuspended { wait } => {
                 task.work = None;
                 task.wait = Some(wait);

@@ -25,6 +25,7 @@
 
 mod backtest;
 mod board;
+mod captures;
 mod deadlines;
 mod engine;
 mod error;

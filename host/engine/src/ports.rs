@@ -12,6 +12,10 @@
 //! Calls that may take long are futures, boxed so that ports are objects; an adapter moves blocking work to threads made
 //! for it. Every future may be dropped before its end unless its documentation says otherwise.
 
+mod captures;
+
+pub use captures::{CaptureFailed, Captures, Content, FilesFound};
+
 use longhaul_core::attempt::{Job, Limits, Ran, Recorder};
 use longhaul_core::clock::Clock;
 use longhaul_core::digest::Digest;
@@ -118,6 +122,11 @@ pub trait Workspace: Send + Sync {
     /// # Errors
     /// [`WorkspaceError`] where the version cannot be read.
     fn inputs<'a>(&'a self, version: Digest, grant: &'a Grant) -> BoxFuture<'a, Result<Digest, WorkspaceError>>;
+
+    /// What is captured for tasks, and kept beside versions; none where this workspace captures nothing.
+    fn captures(&self) -> Option<&dyn Captures> {
+        None
+    }
 
     /// What the content takes, without looking: what the last [`collect`](Workspace::collect) left, and what commits added since.
     /// Nothing of before is known until something was collected.

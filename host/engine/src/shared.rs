@@ -1,6 +1,7 @@
 //! What all layers of one run share: its facts, its ports, the current version, what is spent, the signal to stop.
 
 use crate::board::Board;
+use crate::captures::Captures;
 use crate::deadlines::Deadlines;
 use crate::executor::{Grants, Readable};
 use crate::ledger::Ledger;
@@ -41,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) in_use: Arc<InUse>,
     /// Whether what was published to memory can be read.
     pub(crate) readable: Readable,
+    /// What was captured for tasks.
+    pub(crate) captures: Captures,
     /// The tasks that were spawned.
     pub(crate) board: Board,
     /// The messages between tasks.

@@ -143,13 +143,13 @@ impl Transcript {
         self.lock().remains.listed_in(problem)
     }
 
-    /// From now on the guest of attempt `number` may act.
-    pub(crate) fn open(self: &Arc<Self>, number: u32) -> Arc<dyn Recorder> {
+    /// From now on the guest of attempt `number` may act, or the host in its place. Its first action has the number `first`.
+    pub(crate) fn open(self: &Arc<Self>, number: u32, first: u64) -> Arc<dyn Recorder> {
         let mut state = self.lock();
         (state.open, state.under_way, state.is_closing) = (Some(number), None, false);
         (state.signs, state.outside) = (Signs::default(), 0);
         drop(state);
-        Arc::new(AttemptRecorder { transcript: Arc::clone(self), number })
+        Arc::new(AttemptRecorder { transcript: Arc::clone(self), number, first })
     }
 
     /// From now on no guest acts: what comes late, from an instance that is being dropped, is not recorded any more.
@@ -297,7 +297,8 @@ fn pop(state: &mut State) {
 
 /// Whether an entry brings something in from outside the attempt.
 fn brings_in(entry: &Entry) -> bool {
-    matches!(entry, Entry::Action(action) if EffectClass::of(action.capability, &action.operation) > EffectClass::Local)
+    matches!(entry, Entry::Captured(_))
+        || matches!(entry, Entry::Action(action) if EffectClass::of(action.capability, &action.operation) > EffectClass::Local)
 }
 
 /// Whether an entry is an action that concerns more than the attempt's files and clocks.
@@ -342,6 +343,8 @@ fn shown(entry: &Entry) -> String {
 struct AttemptRecorder {
     transcript: Arc<Transcript>,
     number: u32,
+    /// The number of its first action.
+    first: u64,
 }
 
 impl Recorder for AttemptRecorder {
@@ -368,6 +371,10 @@ impl Recorder for AttemptRecorder {
         state.signs.recorded += 1;
         state.signs.last = Some(noted.at);
         Ok(())
+    }
+
+    fn first(&self) -> u64 {
+        self.first
     }
 
     fn replayed(&self) -> Option<Action> {

@@ -125,12 +125,12 @@ struct State {
 impl Audit {
     pub(crate) fn new(recorder: Arc<dyn Recorder>, max_events: u64, log_budget: Bytes) -> Arc<Self> {
         Arc::new(Self {
-            recorder,
             max_events,
             max_text: max_events.saturating_mul(TEXT_OF_AN_EVENT).max(LEAST_TEXT),
             log_budget: log_budget.0,
             failed: AtomicBool::new(false),
-            state: Mutex::default(),
+            state: Mutex::new(State { actions: recorder.first(), ..State::default() }),
+            recorder,
         })
     }
 

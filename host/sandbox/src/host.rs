@@ -56,6 +56,14 @@ impl context::Host for Guest {
         }
     }
 
+    async fn attachments(&mut self) -> wasmtime::Result<Vec<context::Attachment>> {
+        self.list_attachments()
+    }
+
+    async fn read_attachment(&mut self, name: String) -> wasmtime::Result<Result<Vec<u8>, types::Error>> {
+        self.one_attachment(&name).await
+    }
+
     fn usage(&mut self) -> wasmtime::Result<context::Consumption> {
         self.meter.charge_call(0);
         let elapsed = millis(self.clock.elapsed(Capability::Context, "usage")?);

@@ -12,6 +12,7 @@
 //! This is the only crate that names wasmtime. It knows nothing of runs, graphs or workspaces.
 
 mod agent;
+mod attachments;
 mod audit;
 mod bindings;
 mod cache;

@@ -55,6 +55,7 @@ kinds! {
     TaskPlanned => "task-planned",
     TaskChanged => "task-changed",
     AttemptStarted => "attempt-started",
+    Captured => "captured",
     Intended => "intended",
     Kept => "kept",
     Action => "action",

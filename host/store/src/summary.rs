@@ -103,6 +103,7 @@ impl Summary {
             | Entry::AttemptSuspended { .. }
             | Entry::Reused { .. }
             | Entry::PluginUsed { .. }
+            | Entry::Captured(_)
             | Entry::Intended(_)
             | Entry::Kept { .. }
             | Entry::Log { .. }

@@ -14,6 +14,7 @@
 //! simulation run the same. The adapters decide nothing, print nothing and know no folders but those they are given. The
 //! plugins' side is not here: it needs the sandbox, and a simulation has none.
 
+mod captures;
 mod fork;
 mod ground;
 mod hooks;
@@ -25,6 +26,7 @@ mod seal;
 mod time;
 mod workspace;
 
+pub use captures::content_of;
 pub use fork::{ForkError, fork};
 pub use hooks::HooksPort;
 pub use journal::JournalPort;

@@ -15,7 +15,9 @@ use longhaul_core::stage::Stage;
 use longhaul_core::units::Bytes;
 use longhaul_core::workflow::model::WorkspaceSpec;
 use longhaul_engine::History;
-use longhaul_engine::ports::{Applied, ApplyFailed, BoxFuture, CommitFailed, Committed, OpenStage, WorkspaceError};
+use longhaul_engine::ports::{
+    Applied, ApplyFailed, BoxFuture, Captures, CommitFailed, Committed, OpenStage, WorkspaceError,
+};
 use longhaul_store::{EntryKind, Filter, Reader, RunInfo, StateLock, StoreError};
 use longhaul_workspace::{
     ApplyError, Collected, CommitError, ImportError, ImportReport, Imported, Options, StageLimits, VersionId,
@@ -26,7 +28,7 @@ use std::sync::{Arc, OnceLock};
 
 /// One workspace.
 pub struct WorkspacePort {
-    workspace: Arc<Workspace>,
+    pub(crate) workspace: Arc<Workspace>,
     /// The state folder.
     state: PathBuf,
     /// Set when a result was put into the user's folder.
@@ -37,7 +39,7 @@ pub struct WorkspacePort {
     own: OnceLock<RunId>,
     /// What commands of all stages share.
     caches: Arc<[Cache]>,
-    yard: Yard,
+    pub(crate) yard: Yard,
 }
 
 /// A workspace cannot be opened.
@@ -172,6 +174,10 @@ impl longhaul_engine::ports::Workspace for WorkspacePort {
         })
     }
 
+    fn captures(&self) -> Option<&dyn Captures> {
+        Some(self)
+    }
+
     fn used(&self) -> Bytes {
         Bytes(self.workspace.used())
     }
@@ -239,11 +245,12 @@ fn needed(state: &Path, own: Option<&RunId>) -> Result<Vec<VersionId>, String> {
     Ok(versions)
 }
 
-/// The same of a run that is over, without reading what its tasks did: its first and last version and its checkpoints. None of a run
+/// The same of a run that is over, without reading what its tasks did: its first and last version, its checkpoints, and what was captured. None of a run
 /// that may go on, or that went back and has left some of them behind.
 fn needed_of_ended(reader: &Reader, run: &RunInfo) -> Result<Option<Vec<Digest>>, StoreError> {
-    const KINDS: [EntryKind; 5] = [
+    const KINDS: [EntryKind; 6] = [
         EntryKind::RunStarted,
+        EntryKind::Captured,
         EntryKind::Forked,
         EntryKind::Checkpointed,
         EntryKind::CheckpointsDropped,
@@ -258,6 +265,7 @@ fn needed_of_ended(reader: &Reader, run: &RunInfo) -> Result<Option<Vec<Digest>>
     for line in reader.entries(&run.id, &Filter { kinds: KINDS.to_vec(), ..Filter::default() })? {
         match line?.record().map(|record| &record.entry) {
             Some(Entry::RunStarted { base, .. }) => needed.push(*base),
+            Some(Entry::Captured(captured)) => needed.push(captured.tree),
             Some(Entry::Forked { checkpoint, .. }) => dropped = checkpoint.saturating_sub(1),
             Some(Entry::Checkpointed { number, version, .. }) => checkpoints.push((*number, *version)),
             Some(Entry::CheckpointsDropped { through }) => dropped = dropped.max(*through),

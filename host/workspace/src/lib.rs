@@ -15,6 +15,7 @@
 //! followed: one that an agent planted leads nowhere. This crate starts no executor, reads no clock and prints nothing.
 
 pub mod apply;
+mod attach;
 pub mod batch;
 pub mod collect;
 pub mod diff;
@@ -25,6 +26,7 @@ pub mod import;
 mod index;
 pub mod merge;
 pub mod object;
+mod repository;
 pub mod rules;
 pub mod stage;
 pub mod tree;
@@ -32,9 +34,11 @@ mod visible;
 mod workspace;
 
 pub use apply::{Applied, ApplyError};
+pub use attach::{Content, Matches};
 pub use collect::Collected;
 pub use ground::{Ground, GroundError};
 pub use import::{ImportError, ImportReport, Imported, Skipped};
+pub use object::Objects;
 pub use stage::{StageLimits, WorkspaceStage};
 pub use tree::VersionId;
 pub use workspace::{CommitError, Committed, Options, Workspace, WorkspaceError};

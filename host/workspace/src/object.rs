@@ -160,12 +160,20 @@ impl Objects {
     /// # Errors
     /// [`ObjectError::Missing`], [`ObjectError::Damaged`], [`ObjectError::Io`].
     pub fn read(&self, digest: Digest) -> Result<Vec<u8>, ObjectError> {
-        let mut bytes = Vec::new();
-        self.open_object(digest)?.read_to_end(&mut bytes).map_err(ObjectError::io("read content"))?;
-        if Digest::of(&bytes) != digest {
-            return Err(ObjectError::Damaged { digest, reason: "its bytes have another digest" });
+        whole(self.open_object(digest)?, digest)
+    }
+
+    /// Reads content of the store in the state folder `state`, for those who only look: a host may be at work there.
+    ///
+    /// # Errors
+    /// As [`Objects::read`].
+    pub fn look(state: &Dir, digest: Digest) -> Result<Vec<u8>, ObjectError> {
+        let file = state.open_dir("objects").and_then(|dir| dir.open(name_of(digest)));
+        match file {
+            Ok(file) => whole(file, digest),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ObjectError::Missing { digest }),
+            Err(source) => Err(ObjectError::Io { action: "open content", source }),
         }
-        Ok(bytes)
     }
 
     /// Copies content into `target`, and checks it on the way.
@@ -214,6 +222,15 @@ impl Objects {
         let file = self.tmp.open_with(&name, &private_file()).map_err(ObjectError::io("make a temporary file"))?;
         Ok((name, file))
     }
+}
+
+fn whole(mut file: File, digest: Digest) -> Result<Vec<u8>, ObjectError> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(ObjectError::io("read content"))?;
+    if Digest::of(&bytes) != digest {
+        return Err(ObjectError::Damaged { digest, reason: "its bytes have another digest" });
+    }
+    Ok(bytes)
 }
 
 /// How often each tree is pinned.

@@ -9,7 +9,7 @@ use crate::folder_object::{self, Stored};
 use crate::ground::{Ground, swept};
 use crate::import::{self, ImportError, Imported};
 use crate::merge::merge;
-use crate::object::{ObjectError, Objects};
+use crate::object::{ObjectError, Objects, Pin};
 use crate::rules::Rules;
 use crate::stage::{Room, StageLimits, WorkspaceStage};
 use crate::tree::{Entries, Entry, Folder, MAX_DEPTH, VersionId};
@@ -126,6 +126,8 @@ pub struct Workspace {
     caches: Vec<StagePath>,
     cache: Mutex<Cache>,
     next_stage: AtomicU64,
+    /// What was attached since the workspace was opened: kept until those who know the record are asked what it needs.
+    pub(crate) attached: Mutex<Vec<Pin>>,
 }
 
 /// Folders in memory, so that versions share them there as well.
@@ -167,6 +169,7 @@ impl Workspace {
             rules,
             cache: Mutex::default(),
             next_stage: AtomicU64::new(0),
+            attached: Mutex::default(),
         })
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Failure, files,
+    Attachment, Failure, attachment, files,
     model::{Image, Message, Part, Role, ToolCall, ToolResult},
 };
 
@@ -31,13 +31,16 @@ pub(super) enum Turn {
     Results(Vec<CallResult>),
 }
 
-/// A picture, by its path: its bytes are read when the model is asked.
+/// A picture, by its path or the name of an attachment: its bytes are read when the model is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Picture {
-    /// The file.
+    /// The file, or the attachment.
     pub path: String,
     /// `image/png`, `image/jpeg`, `image/webp` or `image/gif`.
     pub media_type: String,
+    /// Whether it is an attachment of the task.
+    #[serde(default)]
+    pub attached: bool,
 }
 
 /// A wish of the model for a tool call.
@@ -170,10 +173,19 @@ impl Picture {
             "gif" => "image/gif",
             _ => return Err(Failure::invalid_input(format!("`{path}` is no png, jpg, webp or gif"))),
         };
-        Ok(Self { path, media_type: media_type.to_owned() })
+        Ok(Self { path, media_type: media_type.to_owned(), attached: false })
+    }
+
+    /// A picture that the task is given.
+    pub fn attached(attachment: &Attachment) -> Self {
+        Self { path: attachment.name.clone(), media_type: attachment.media_type.clone(), attached: true }
     }
 
     fn load(&self) -> Result<Image, Failure> {
+        if self.attached {
+            let data = attachment::content(&self.path)?;
+            return Ok(Image { media_type: self.media_type.clone(), data });
+        }
         match files::read_up_to(Path::new(&self.path), MAX_PICTURE)? {
             Ok(data) => Ok(Image { media_type: self.media_type.clone(), data }),
             Err(size) => Err(Failure::invalid_input(format!(

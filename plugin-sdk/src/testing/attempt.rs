@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Error, bindings::agent::longhaul::plugin::logging::Level, context::Usage};
+use crate::{Attachment, Error, bindings::agent::longhaul::plugin::logging::Level, context::Usage};
 
 /// The attempt that the agent under test works in.
 #[derive(Default)]
@@ -15,6 +15,7 @@ pub(crate) struct Attempt {
     log: RefCell<Vec<(Level, String)>>,
     notes: RefCell<Vec<String>>,
     waits: RefCell<Vec<Duration>>,
+    attached: RefCell<Vec<(Attachment, Vec<u8>)>>,
 }
 
 impl Attempt {
@@ -28,6 +29,28 @@ impl Attempt {
 
     pub(crate) fn checkpoint(&self) -> Result<(), Error> {
         Ok(())
+    }
+
+    pub(crate) fn attachments(&self) -> Vec<Attachment> {
+        self.attached.borrow().iter().map(|(attachment, _)| attachment.clone()).collect()
+    }
+
+    pub(crate) fn read_attachment(&self, name: &str) -> Result<Vec<u8>, Error> {
+        let attached = self.attached.borrow();
+        let found = attached.iter().find(|(attachment, _)| attachment.name == name);
+        let unknown = || Error::Invalid(format!("the task has no attachment `{name}`"));
+        found.map(|(_, content)| content.clone()).ok_or_else(unknown)
+    }
+
+    pub(super) fn attach(&self, name: &str, media_type: &str, content: &[u8]) {
+        let attachment = Attachment {
+            name: name.to_owned(),
+            source: if media_type.starts_with("image/") { "image" } else { "file" }.to_owned(),
+            media_type: media_type.to_owned(),
+            size: content.len() as u64,
+            digest: String::new(),
+        };
+        self.attached.borrow_mut().push((attachment, content.to_vec()));
     }
 
     pub(crate) fn pause(&self, span: Duration) {

@@ -5,6 +5,7 @@
 //! Everything that a tool is given comes from a model: paths stay below the folder, results are bounded, and what does not
 //! work is told in words that help to do it right.
 
+mod attached;
 mod bench;
 pub mod change;
 mod command;
@@ -13,6 +14,7 @@ pub mod run;
 mod talk;
 pub mod work;
 
+pub use attached::open;
 pub use bench::{Bench, Ran};
 pub use command::{CommandConfig, Outcome, execute};
 pub use longhaul_sdk::shortened;

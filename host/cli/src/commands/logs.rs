@@ -127,6 +127,12 @@ fn describe(record: &Record, debug: bool) -> Option<String> {
         Entry::TaskChanged { from, to } => format!("{from} → {to}"),
         Entry::Reused { from, .. } => format!("takes the output of {from}, which did the same"),
         Entry::AttemptStarted { agent, .. } => format!("{agent} begins"),
+        Entry::Captured(captured) => {
+            let names: Vec<_> = captured.attachments.iter().take(8).map(|one| one_line(&one.name, 60)).collect();
+            let more = captured.attachments.len().saturating_sub(names.len());
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("{} attachments are captured: {}{more}", captured.attachments.len(), names.join(", "))
+        }
         Entry::Intended(intent) => describe_intent(intent),
         Entry::Kept { number, tree } => format!("keeps {:.12} for action {number}", tree.to_string()),
         Entry::Action(action) => describe_action(action),

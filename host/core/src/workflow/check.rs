@@ -14,7 +14,7 @@ use super::raw::{
     RawBudget, RawCheckpoints, RawConcurrency, RawInput, RawPolicy, RawStrategy, RawWorkflow, RawWorkspace,
 };
 use super::source::{FieldPath, Source, Tree};
-use super::{checks, hooks, mentions, near, tasks};
+use super::{attach, checks, hooks, mentions, near, tasks};
 use crate::grant::Permissions;
 use crate::id::Name;
 use crate::path::StagePath;
@@ -214,6 +214,7 @@ impl Checker<'_> {
         }
         .check(self, raw.tasks, &mut strategies);
         let approvals = abilities::approvals(self, raw.approvals.unwrap_or_default());
+        attach::check_approvals(self, &tasks, &approvals);
         let hooks = hooks::check(self, raw.hooks, &permissions, &approvals);
         let checks = checks::check(self, raw.checks, &agents, &permissions);
         let done_when = raw.done_when.and_then(|text| self.expression(at!["done_when"], &text));

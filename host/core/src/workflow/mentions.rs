@@ -44,6 +44,13 @@ pub(super) fn check_task(
             found.push((path, expression, place));
         }
     }
+    for (number, attachment) in task.attach.iter().enumerate() {
+        for (inner, expression) in attachment.expressions() {
+            let number = number.to_string();
+            let path = at!["tasks", name.as_str(), "attach", number].iter().cloned().chain(inner).collect();
+            found.push((path, expression, place));
+        }
+    }
     if let Some(expression) = &task.condition {
         found.push((at!["tasks", name.as_str(), "if"].to_vec(), expression, Place::Condition));
     }

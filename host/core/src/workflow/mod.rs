@@ -7,6 +7,7 @@
 //! ```
 
 mod abilities;
+mod attach;
 mod cel;
 mod check;
 mod checks;

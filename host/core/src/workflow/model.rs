@@ -7,6 +7,7 @@
 pub use crate::entry::Budget;
 pub use crate::units::Money;
 
+pub use super::attach::AttachSpec;
 use super::expr::{EvaluationError, Expression, Scope, Template};
 use crate::agents::Agents;
 use crate::approvals::Approvals;
@@ -249,6 +250,8 @@ pub struct TaskSpec {
     pub condition: Option<Expression>,
     /// Its input, a JSON object with expressions inside.
     pub with: Template,
+    /// What its agent is given beside that.
+    pub attach: Vec<AttachSpec>,
     /// What it may do: the workflow's permissions with each field that the task sets replaced by the task's.
     pub permissions: Permissions,
     /// What bounds one attempt: the defaults, the workflow's, the agent's, the task's, each over the one before.

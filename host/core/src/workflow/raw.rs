@@ -4,10 +4,12 @@
 //! cannot disagree. The documentation of a field is what an editor shows for it; what a value means is decided in
 //! [`check`](super::check).
 
+mod attach;
 mod checks;
 mod hooks;
 mod parts;
 
+pub(super) use attach::RawAttachment;
 pub(super) use checks::RawCheck;
 pub(super) use hooks::RawHook;
 use indexmap::IndexMap;
@@ -104,6 +106,9 @@ pub(super) struct RawDefaults {
     pub retry: Option<RawRetry>,
     /// Whether a task takes the output of one that did the same; yes where nothing is said.
     pub reuse: Option<bool>,
+    /// What a task is given beside its input.
+    #[serde(default)]
+    pub attach: Vec<RawAttachment>,
     /// What bounds one attempt.
     pub limits: Option<RawLimits>,
 }
@@ -250,6 +255,8 @@ pub(super) struct RawTask {
     /// What the agent is given: an object, with expressions inside.
     #[serde(rename = "with")]
     pub input: Option<Value>,
+    /// What the agent is given beside that: files, pictures, the output of commands, the repository's state. Captured when the task first starts.
+    pub attach: Option<Vec<RawAttachment>>,
     /// What the task may do. A field given here replaces that of the workflow.
     pub permissions: Option<RawPermissions>,
     /// The wall time of one attempt, as in `30m`.

@@ -1,5 +1,6 @@
 //! Checks of tasks: who works on them, what they need, what they inherit, and what is wrong with each field.
 
+use super::attach;
 use super::check::{Checker, at};
 use super::expr::Template;
 use super::mentions;
@@ -151,6 +152,7 @@ impl Surroundings<'_> {
             for_each,
             condition,
             input,
+            attach,
             permissions,
             timeout,
             deadline,
@@ -205,6 +207,15 @@ impl Surroundings<'_> {
             None => inherited.recovery.clone(),
         };
         let with = check_with(checker, &field("with"), input);
+        let (attach, place) = match (attach, &self.defaults.attach) {
+            (Some(own), _) => (own, field("attach")),
+            (None, usual) => (usual.clone(), at!["defaults", "attach"].to_vec()),
+        };
+        let attach = attach::check(checker, &place, attach, &permissions);
+        if !attach.is_empty() && reuse == Some(true) {
+            let message = "a task with attachments is always done itself";
+            checker.error(&field("reuse"), message, "remove `reuse` or `attach`");
+        }
         let below = |outer: &str, inner: &str| -> FieldPath { at!["tasks", name.as_str(), outer, inner].to_vec() };
         let compensate = compensate.and_then(|RawCompensation { agent, input }| {
             let with = check_with(checker, &below("compensate", "with"), input);
@@ -243,9 +254,10 @@ impl Surroundings<'_> {
             deadline,
             priority,
             attempts,
-            // What judges looks itself.
-            reuse: !verify && reuse.or(self.defaults.reuse).unwrap_or(true),
+            // What judges looks itself, and what is captured is captured anew.
+            reuse: !verify && attach.is_empty() && reuse.or(self.defaults.reuse).unwrap_or(true),
             verify,
+            attach,
             recovery,
             compensate,
             split,

@@ -2,6 +2,7 @@
 
 mod judge;
 
+use super::capture::{Capturing, Has};
 use super::commit::commit;
 use super::desk::Desk;
 use super::instance::{Access, Instance, Left};
@@ -150,10 +151,27 @@ impl Try<'_> {
         let may_write = started.may_write();
         self.count(started.noted());
         self.begins(started.noted());
+        let has = match self.capture(&attempt, started.limits(), base).await {
+            Some(captured) => captured?,
+            None => {
+                transcript.close();
+                stage.discard().await;
+                return Ok(Step::Ended(Ending::Interrupted));
+            }
+        };
+        let has = match has {
+            Ok(has) => has,
+            Err(problem) => {
+                stage.discard().await;
+                started.fail(&problem)?;
+                return failed(problem);
+            }
+        };
         let desk = Desk::new(shared, &transcript, &attempt);
         let middle = Middle::new(shared, &transcript, &attempt, may_write.then_some(&stage), &desk);
         let _mail = Returns(&desk);
         let reach = Reach {
+            attachments: has.attachments,
             children: desk.clone(),
             ground: stage.ground(),
             mailbox: desk.clone(),
@@ -162,7 +180,7 @@ impl Try<'_> {
             live: shared.live(&attempt.task),
             services: shared.ports.services.clone(),
         };
-        let left = started.run(stage.files(), middle.clone(), reach).await;
+        let left = started.run(has.actions, stage.files(), middle.clone(), reach).await;
         self.used.changes.extend(middle.changes());
         let (result, usage) = match left? {
             Left::Ended(result, usage) => (result, usage),
@@ -220,6 +238,22 @@ impl Try<'_> {
                 Step::Renewed
             }
         })
+    }
+
+    /// What the task is given beside its input; none where the run stops meanwhile.
+    async fn capture(
+        &self,
+        attempt: &AttemptId,
+        limits: &Limits,
+        base: Digest,
+    ) -> Option<Result<Result<Has, Problem>, Fault>> {
+        let Self { shared, transcript, work, stop, .. } = self;
+        if work.attach.is_empty() {
+            return Some(Ok(Ok(Has::nothing())));
+        }
+        let (sources, permissions) = (work.attach.as_slice(), &work.permissions);
+        let capturing = Capturing { shared, transcript, attempt, sources, permissions, limits, base };
+        shared.stop.unless(stop.unless(capturing.run())).await.flatten()
     }
 
     fn next_attempt(&mut self) -> AttemptId {

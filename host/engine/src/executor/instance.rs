@@ -112,9 +112,11 @@ impl Started<'_> {
         self.noted
     }
 
-    /// Runs it to its end or into a wait, and notes that; nothing, where the run stops meanwhile.
+    /// Runs it to its end or into a wait, and notes that; nothing, where the run stops meanwhile. The first action of its guest has the
+    /// number `first`.
     pub(super) async fn run(
         self,
+        first: u64,
         files: Arc<dyn Stage>,
         committer: Arc<dyn Committer>,
         reach: Reach,
@@ -136,7 +138,7 @@ impl Started<'_> {
             limits,
             grant: self.grant,
             stage: files,
-            recorder: transcript.open(attempt.number),
+            recorder: transcript.open(attempt.number, first),
             clock: shared.ports.time.clone(),
             committer,
             recall: watch.clone(),

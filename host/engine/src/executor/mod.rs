@@ -9,7 +9,9 @@
 //! An executor knows nothing of other tasks, and decides nothing: how an attempt ended is for others to judge.
 
 mod attempt;
+mod capture;
 mod check;
+mod command;
 mod commit;
 mod desk;
 mod grants;

@@ -2,6 +2,7 @@
 
 use crate::shared::Hold;
 use crate::transcript::Script;
+use longhaul_core::attachment::AttachSource;
 use longhaul_core::attempt::{Limits, Usage, Wait};
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Change, Position};
@@ -22,6 +23,8 @@ pub(crate) struct Work {
     pub(crate) number: u32,
     /// Its input, evaluated.
     pub(crate) input: Value,
+    /// What it is given beside that.
+    pub(crate) attach: Vec<AttachSource>,
     /// What an earlier instance handed over.
     pub(crate) state: Option<Value>,
     /// What the task gives.

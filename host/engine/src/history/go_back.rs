@@ -64,6 +64,7 @@ impl History {
         self.next_checkpoint = now.next_checkpoint;
         self.went_back = now.went_back.saturating_add(1);
         self.gone = now.gone;
+        self.captured = now.captured;
         let tasks = &self.tasks;
         self.questions.retain(|task| tasks.get(task).is_some_and(TaskHistory::has_try));
         self.questions.count_on(&now.questions);

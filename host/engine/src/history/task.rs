@@ -1,6 +1,7 @@
 //! What the record says of one task: a fold over its entries.
 
 use super::Reusable;
+use crate::captures::Capture;
 use crate::deadlines::is_missed;
 use crate::room::{MAX_KEPT, weight};
 use longhaul_core::attempt::{Outcome, Usage, Wait};
@@ -65,6 +66,8 @@ pub(crate) struct TaskHistory {
     pub(crate) is_foreign: bool,
     /// Trees of content that the try under way needs when it is done again.
     pub(crate) kept: Vec<Digest>,
+    /// What was captured for it.
+    pub(crate) captured: Option<Capture>,
     /// What a suspended try waits for.
     pub(crate) wait: Option<Wait>,
     /// Where the try under way begins, and the number of its first attempt.
@@ -113,6 +116,7 @@ impl TaskHistory {
             base: None,
             is_foreign: false,
             kept: Vec::new(),
+            captured: None,
             wait: None,
             began: None,
             reused: None,

@@ -101,7 +101,8 @@ impl History {
         let kept = self.kept().iter().map(|checkpoint| checkpoint.version);
         let open = self.tasks.values().filter_map(TaskHistory::works_on);
         let trees = self.tasks.values().filter(|task| task.works_on().is_some()).flat_map(|task| &task.kept).copied();
-        [self.base, self.version].into_iter().chain(kept).chain(open).chain(trees).collect()
+        let captured = self.captured.iter().copied();
+        [self.base, self.version].into_iter().chain(kept).chain(open).chain(trees).chain(captured).collect()
     }
 
     /// The checkpoints that can be gone back to, oldest first.

@@ -8,6 +8,7 @@ use crate::error::Halt;
 use crate::executor::{Work, execute};
 use crate::shared::Stop;
 use crate::transcript::Script;
+use longhaul_core::attachment::AttachSource;
 use longhaul_core::id::TaskId;
 use longhaul_core::incident::{IncidentClass, Problem};
 use longhaul_core::state::TaskEvent;
@@ -154,7 +155,7 @@ impl Dispatcher {
     fn input(&mut self, task: &TaskId, spec: &TaskSpec) -> Result<Result<Ready, EvaluationError>, Halt> {
         let facts = self.book.facts(task)?;
         if let Some(input) = facts.child_input() {
-            return Ok(Ok(Ready::Work(Box::new(facts.work(task, spec, input)))));
+            return Ok(Ok(Ready::Work(Box::new(facts.work(task, spec, input, Vec::new())))));
         }
         let scope = self.outputs.scope(facts.item());
         // The condition of a `for_each` was seen before its elements came to be.
@@ -165,18 +166,20 @@ impl Dispatcher {
                 Err(error) => return Ok(Err(error)),
             }
         }
-        Ok(spec.with.evaluate(&scope).map(|input| Ready::Work(Box::new(facts.work(task, spec, input)))))
+        let given = spec.with.evaluate(&scope).and_then(|input| Ok((input, spec.sources(&scope)?)));
+        Ok(given.map(|(input, attach)| Ready::Work(Box::new(facts.work(task, spec, input, attach)))))
     }
 }
 
 impl Facts {
-    /// The next try at a task with this input.
-    fn work(&self, task: &TaskId, spec: &TaskSpec, input: Value) -> Work {
+    /// The next try at a task with this input and these attachments.
+    fn work(&self, task: &TaskId, spec: &TaskSpec, input: Value, attach: Vec<AttachSource>) -> Work {
         Work {
             task: task.clone(),
             agent: self.agent.clone(),
             number: self.next,
             input,
+            attach,
             state: self.handed.clone(),
             permissions: spec.permissions.clone(),
             limits: spec.limits.clone(),

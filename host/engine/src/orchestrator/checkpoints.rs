@@ -108,6 +108,7 @@ impl Dispatcher {
             keep.extend(shared.in_use.versions());
             keep.extend(self.book.waiting());
             keep.extend(shared.ledger.kept.trees());
+            keep.extend(shared.captures.trees());
             keep.extend(self.checkpoints.kept.iter().map(|kept| kept.version));
             let used = match shared.ports.workspace.collect(keep.into_iter().collect()).await {
                 Ok(used) => used,

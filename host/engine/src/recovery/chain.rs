@@ -58,7 +58,7 @@ async fn ask(shared: &Shared, strategy: &Name, case: &Case) -> Result<Option<Dec
     let attempt = &case.incident.attempt;
     let asker = Asker { run: &shared.run, seed: shared.seed, strategy };
     let situation = case.situation(asker, shared.agents.keys(), configured.config.clone());
-    let recorder = Transcript::new(shared.ledger.clone(), attempt.task.clone(), None).open(attempt.number);
+    let recorder = Transcript::new(shared.ledger.clone(), attempt.task.clone(), None).open(attempt.number, 0);
     tokio::select! {
         biased;
         answer = shared.ports.plugins.decide(strategy, situation, recorder) => answer,

@@ -129,6 +129,21 @@ impl Transcript {
         Ok(())
     }
 
+    /// Passes over what the script says was captured for attempt `number`, the actions that it took included; gives how many those were.
+    pub(crate) fn pass_captured(&self, number: u32) -> Result<u64, Fault> {
+        let mut state = self.lock();
+        let mut actions = 0;
+        while let Some(record) = self.next(&mut state)?.filter(|record| record.attempt == Some(number)) {
+            let is_last = matches!(record.entry, Entry::Captured(_));
+            actions += u64::from(matches!(record.entry, Entry::Action(_)));
+            pop(&mut state);
+            if is_last {
+                break;
+            }
+        }
+        Ok(actions)
+    }
+
     /// Takes the intent that the script holds next, with all its repetitions; none where the try is live.
     fn intent(&self, state: &mut State, number: u32, wanted: &Intent) -> Result<Option<Intent>, Fault> {
         let mut taken: Option<Intent> = None;

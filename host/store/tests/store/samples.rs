@@ -1,6 +1,7 @@
 //! Records for tests: one of each kind, and small ones to append in numbers.
 
 use longhaul_core::action::{Action, ActionResult, ContextFill};
+use longhaul_core::attachment::{Attachment, AttachmentKind, Captured};
 use longhaul_core::attempt::{Limits, LogLevel, Outcome, Usage, Wait};
 use longhaul_core::children::ChildTask;
 use longhaul_core::counts::TaskCounts;
@@ -177,6 +178,16 @@ pub(crate) fn sample(kind: EntryKind) -> Record {
             work: None,
             judges: Some(1),
         },
+        EntryKind::Captured => Entry::Captured(Captured {
+            attachments: vec![Attachment {
+                name: "src/a.rs".into(),
+                source: AttachmentKind::File,
+                media_type: "text/plain".into(),
+                size: Bytes(12),
+                digest: Digest::of(b"fn a() {}"),
+            }],
+            tree: Digest::of(b"attachments"),
+        }),
         EntryKind::Intended => {
             let call = call();
             let attempt = AttemptId { task: TaskId::new("change[1]").unwrap(), number: 2 };

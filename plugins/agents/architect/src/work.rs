@@ -4,7 +4,7 @@ use std::path::Path;
 
 use longhaul_sdk::{Ended, Failure, Outcome, ToolLoop, Tools, context, files, log};
 use serde::{Deserialize, Serialize};
-use workbench::{Bench, brief, instructions, look, written};
+use workbench::{Bench, brief, instructions, look, open, written};
 
 use crate::{
     config::{Config, Input},
@@ -73,7 +73,7 @@ impl State {
             ],
         );
         let mut conversation = config.conversation.begin(instructions(PROMPT, &config.instructions));
-        conversation.say(message);
+        open(&mut conversation, message)?;
         Ok(Self { talk: ToolLoop::new(conversation, config.conversation.bounds()), bench })
     }
 }

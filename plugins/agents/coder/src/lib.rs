@@ -32,8 +32,10 @@ impl Agent for Coder {
     type Output = Outcome<Report, State>;
 
     fn run(task: Task<Config, Input>) -> Result<Self::Output, Failure> {
-        let state = task.state()?;
-        let state = state.unwrap_or_else(|| State::begin(Path::new("."), &task.objective, &task.config, &task.input));
+        let state = match task.state()? {
+            Some(state) => state,
+            None => State::begin(Path::new("."), &task.objective, &task.config, &task.input)?,
+        };
         work(&task.config, state)
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use longhaul_sdk::{Ended, Failure, Outcome, ToolLoop, Tools, context, log, shortened};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use workbench::{Bench, CommandConfig, Ran, Work, brief, change, execute, look, run, work, written};
+use workbench::{Bench, CommandConfig, Ran, Work, brief, change, execute, look, open, run, work, written};
 
 use crate::config::{Config, Input};
 
@@ -51,7 +51,10 @@ pub struct Report {
 
 impl State {
     /// The beginning of the work on a task whose files are below `root`.
-    pub fn begin(root: &Path, objective: &str, config: &Config, input: &Input) -> Self {
+    ///
+    /// # Errors
+    /// What the task is given beside its input cannot be read.
+    pub fn begin(root: &Path, objective: &str, config: &Config, input: &Input) -> Result<Self, Failure> {
         let bench = Bench::at(root);
         let verify = config.verify.iter().map(|argv| format!("- {}\n", argv.join(" "))).collect::<String>();
         let message = brief(
@@ -66,9 +69,9 @@ impl State {
             ],
         );
         let mut conversation = config.conversation.begin(workbench::instructions(PROMPT, &config.instructions));
-        conversation.say(message);
+        open(&mut conversation, message)?;
         let talk = ToolLoop::new(conversation, config.conversation.bounds());
-        Self { talk, work: Work::at(bench), rounds: 0 }
+        Ok(Self { talk, work: Work::at(bench), rounds: 0 })
     }
 }
 
@@ -206,7 +209,7 @@ mod tests {
     }
 
     fn done(root: &tempfile::TempDir, config: &Config) -> Result<Report, Failure> {
-        match work(config, State::begin(root.path(), "be correct", config, &requirement()))? {
+        match work(config, State::begin(root.path(), "be correct", config, &requirement())?)? {
             Outcome::Completed(report) => Ok(report),
             Outcome::ContinueAsNew(_) => panic!("nothing is old or full here"),
         }
@@ -299,7 +302,7 @@ mod tests {
             edit("    3\n", "    2\n").to(request)
         });
         let config = config(json!({"verify": [["cargo", "test"]]}));
-        let first = work(&config, State::begin(root.path(), "", &config, &requirement())).unwrap();
+        let first = work(&config, State::begin(root.path(), "", &config, &requirement()).unwrap()).unwrap();
         let Outcome::ContinueAsNew(state) = first else { panic!("it is too old") };
         let state: State = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
         host.set_age(std::time::Duration::ZERO);

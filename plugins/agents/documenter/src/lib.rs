@@ -7,7 +7,7 @@ use std::path::Path;
 use longhaul_sdk::{Agent, Ended, Failure, Outcome, Task, ToolLoop, Tools, files::Globs, log, shortened};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use workbench::{Bench, Talk, Work, brief, change, instructions, look, work, written};
+use workbench::{Bench, Talk, Work, brief, change, instructions, look, open, work, written};
 
 /// What the model is told.
 const PROMPT: &str = include_str!("../prompts/documenter.md");
@@ -108,7 +108,7 @@ impl State {
             ],
         );
         let mut conversation = config.conversation.begin(instructions(PROMPT, &config.instructions));
-        conversation.say(message);
+        open(&mut conversation, message)?;
         Ok(Self { talk: ToolLoop::new(conversation, config.conversation.bounds()), work: Work::at(bench) })
     }
 }

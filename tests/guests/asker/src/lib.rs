@@ -1,9 +1,9 @@
-//! A test guest that does what its input says: asks models in one conversation, asks the web, waits, writes down what it was told.
+//! A test guest that does what its input says: asks models in one conversation, asks the web, reads attachments, waits, writes down what it was told.
 #![cfg(target_arch = "wasm32")]
 
 use longhaul_sdk::http;
 use longhaul_sdk::model::{Format, Image, Message, Part, Request, Response, Role, Tool, ToolCall, ToolResult};
-use longhaul_sdk::{Agent, Empty, Error, Failure, Task, context, model};
+use longhaul_sdk::{Agent, Attachment, Empty, Error, Failure, Task, attachment, context, model};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -65,6 +65,8 @@ pub enum Step {
         #[serde(default)]
         idempotent: bool,
     },
+    /// Read these attachments; all of them where none are named.
+    Attached(Vec<String>),
     /// Wait so many milliseconds.
     Wait(u64),
     /// Write what came of the last step to this file.
@@ -113,6 +115,7 @@ impl Agent for Asker {
                         })
                     })
                 }
+                Step::Attached(names) => attached(&names),
                 Step::Wait(millis) => {
                     std::thread::sleep(Duration::from_millis(millis));
                     continue;
@@ -136,6 +139,31 @@ impl Agent for Asker {
             "context_window": usage.as_ref().and_then(|usage| usage.context_window),
         }))
     }
+}
+
+/// What the task is given beside its input, with what is in it.
+fn attached(names: &[String]) -> Result<Value, Error> {
+    let all = attachment::attachments();
+    let one = |attachment: &Attachment| {
+        let content = attachment.read()?;
+        Ok(json!({
+            "name": attachment.name, "source": attachment.source, "type": attachment.media_type,
+            "size": attachment.size, "digest": attachment.digest, "text": String::from_utf8_lossy(&content),
+        }))
+    };
+    if names.is_empty() {
+        return all.iter().map(one).collect::<Result<Vec<_>, Error>>().map(Value::from);
+    }
+    let unknown = |name: &String| Attachment {
+        name: name.clone(),
+        source: String::new(),
+        media_type: String::new(),
+        size: 0,
+        digest: String::new(),
+    };
+    let named =
+        names.iter().map(|name| all.iter().find(|one| one.name == *name).cloned().unwrap_or_else(|| unknown(name)));
+    named.map(|attachment| one(&attachment)).collect::<Result<Vec<_>, Error>>().map(Value::from)
 }
 
 /// Asks until the model asks for no tool any more.

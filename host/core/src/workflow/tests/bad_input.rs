@@ -52,6 +52,35 @@ fn an_unknown_field() {
 }
 
 #[test]
+fn attachments_that_make_no_sense() {
+    for (attach, field, message, hint) in [
+        (
+            "[{ files: a, image: b }]",
+            "tasks.test.attach[0]",
+            "an attachment is one thing",
+            "write one of `files: PATTERN`",
+        ),
+        ("[a, {}]", "tasks.test.attach[1]", "an attachment is one thing", "`repository: true`"),
+        ("[/etc/passwd]", "tasks.test.attach[0]", "is not a file pattern", "`src/**/*.rs`"),
+        ("[{ files: \"a[\" }]", "tasks.test.attach[0].files", "is not a file pattern", "`src/**/*.rs`"),
+        ("[{ command: [] }]", "tasks.test.attach[0].command", "the command is empty", "`[git, log, -5]`"),
+        (
+            "[{ command: [rm, x] }]",
+            "tasks.test.attach[0].command",
+            "do not cover the command",
+            r#"`exec: [["rm", "x"]]`"#,
+        ),
+        ("[\"${{ tasks.change.x }}\", \"${{ nobody }}\"]", "tasks.test.attach[1]", "`nobody`", ""),
+    ] {
+        let text = changed("verify: true", &format!("attach: {attach}, verify: true"));
+        let errors = errors(&text);
+        let error = &errors[0];
+        assert_eq!((errors.len(), error.field.as_str()), (1, field), "{attach}: {errors:#?}");
+        assert!(error.message.contains(message) && error.hint.contains(hint), "{error}");
+    }
+}
+
+#[test]
 fn hooks_that_cannot_be_called() {
     for (hook, field, message, hint) in [
         ("{ on: incident, run: [git, push] }", "hooks.tell", "a hook cannot wait for that", "leave it to a task"),

@@ -76,7 +76,7 @@ impl Try<'_> {
             live: self.shared.live(&self.work.task),
             ..Reach::alone(self.shared.ports.services.clone())
         };
-        let (result, usage) = match started.run(stage.files(), Arc::new(NeverCommits), reach).await? {
+        let (result, usage) = match started.run(0, stage.files(), Arc::new(NeverCommits), reach).await? {
             Left::Ended(result, usage) => (result, usage),
             left => return Ok(Verdict::Left(left.into())),
         };
