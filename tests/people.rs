@@ -196,6 +196,7 @@ fn an_answer_to_a_question_that_is_gone_is_refused_and_not_recorded() {
     // One that ended with its question open.
     place.run(&colours(), &[]).code(3);
     place.longhaul(["cancel", "last"]).code(0);
+    assert_eq!(shown(&place)["status"], "cancelled");
     place.longhaul(["answer", "last", "1", "blue"]).code(2).says(&["question 1 is not open", "who asked it is over"]);
     place.longhaul(["answer", "last", "1", "--approve"]).code(2).says(&["question 1 is not open"]);
     assert!(!place.longhaul(["logs", "last"]).code(0).stdout.contains("answers question"));

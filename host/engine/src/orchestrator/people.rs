@@ -50,6 +50,16 @@ impl Dispatcher {
         if self.ending.is_some() {
             return Ok(None);
         }
+        // A run at rest can be cancelled too, though nothing of it is ever under way.
+        let ordered = tokio::select! {
+            biased;
+            order = orders.next() => Some(order),
+            () = std::future::ready(()) => None,
+        };
+        if let Some(order) = ordered {
+            self.order(order)?;
+            return Ok(Some(Duration::ZERO));
+        }
         if !self.waits.has_questions() {
             return Ok(self.break_deadlock()?.then_some(Duration::ZERO));
         }
