@@ -169,3 +169,20 @@ fn doctor_tells_what_is_configured_without_values() {
     assert!(!shown.contains(KEY), "{shown}");
     assert_eq!(output.status.code(), Some(1));
 }
+
+#[test]
+fn certificates_that_are_not_there_are_told_before_anything_runs() {
+    let place = Place::new();
+    let ca = place.beside("ca.pem", "no certificate at all");
+    let network = |path: &Path| format!("[network]\nca = {path:?}\n\n{}", configuration(9, ""));
+    for (path, says) in [
+        (Path::new("/no/such.pem"), "failed to read the certificates in /no/such.pem"),
+        (ca.as_path(), "cannot be used: it has no certificate in the form PEM"),
+    ] {
+        let config = place.beside("host.toml", network(path));
+        run(&place, &config, &workflow(&json!([say("hello")]))).code(2).says(&[says]);
+        let arguments = ["doctor".as_ref(), "--config".as_ref(), config.as_os_str()];
+        let shown = place.longhaul(arguments).code(1).stdout;
+        assert!(shown.contains("certificates") && shown.contains(says), "{shown}");
+    }
+}

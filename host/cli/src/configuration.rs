@@ -3,8 +3,8 @@
 //! The file is the operator's. It is never looked for in a workspace, which is what agents write to.
 
 use crate::failure::{Exit, Failure};
-use longhaul_services::Secret;
 use longhaul_services::config::{Config, MAX_BYTES, SecretSource};
+use longhaul_services::{Network, Secret};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
@@ -67,6 +67,17 @@ pub(crate) fn folder() -> Option<PathBuf> {
 
 pub(crate) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Connections, with the certificates that the configuration adds to those of the machine.
+pub(crate) fn network(config: &Config) -> Result<Network, Failure> {
+    let Some(ca) = &config.ca else { return Ok(Network::default()) };
+    let hint = "`ca` under `[network]` of the configuration names a file of certificates";
+    let doing = || format!("read the certificates in {}", ca.display());
+    let pem = std::fs::read(ca).map_err(|e| Failure::of(Exit::Invalid, doing(), &e).hint(hint))?;
+    Network::trusting(&pem).map_err(|reason| {
+        Failure::new(Exit::Invalid, format!("the certificates in {} cannot be used: {reason}", ca.display())).hint(hint)
+    })
 }
 
 /// The secret at its place, or why it cannot be read.

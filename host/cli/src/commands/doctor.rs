@@ -1,7 +1,7 @@
 //! `longhaul doctor`.
 
 use crate::bundled::BUNDLED;
-use crate::configuration::{Configuration, secret};
+use crate::configuration::{Configuration, network, secret};
 use crate::failure::{Exit, Failure};
 use crate::terminal::table;
 use crate::wiring::{component_cache, probe, sandbox};
@@ -166,6 +166,17 @@ fn configured(given: Option<&Path>) -> Vec<Check> {
         return vec![ok("configuration", "none, so models are those that workflows bring".to_owned())];
     };
     let mut checks = vec![ok("configuration", file.display().to_string())];
+    if let Some(ca) = &host.config.ca {
+        checks.push(match network(&host.config) {
+            Ok(_) => ok("certificates", format!("those in {} are trusted too", ca.display())),
+            Err(failure) => Check {
+                name: "certificates",
+                ok: false,
+                finding: failure.to_string(),
+                remedy: "correct `ca` under `[network]` of the configuration".to_owned(),
+            },
+        });
+    }
     for (name, provider) in &host.config.providers {
         let at = format!("{name} at {}", provider.base_url);
         checks.push(match &provider.key {

@@ -22,24 +22,13 @@ pub(crate) fn services(
     tools: &[PathBuf],
     require_isolation: bool,
 ) -> Result<Services, Failure> {
-    let network = Arc::new(network(host)?);
+    let network = Arc::new(configuration::network(&host.config)?);
     let models = models(given, host, &network)?;
     let commands = commands(tools, require_isolation);
     let secrets = host.config.secrets.iter();
     let secrets = secrets.map(|(name, config)| (name.clone(), config.clone(), configuration::secret(&config.source)));
     let web = HostWeb::new(network, Arc::new(SystemLookup), Secrets::new(secrets), Handle::current());
     Ok(Services { models: Some(Arc::new(models)), web: Some(Arc::new(web)), commands: Some(Arc::new(commands)) })
-}
-
-/// Connections, with the certificates that the configuration adds to those of the machine.
-fn network(host: &Configuration) -> Result<Network, Failure> {
-    let Some(ca) = &host.config.ca else { return Ok(Network::default()) };
-    let hint = "`ca` under `[network]` of the configuration names a file of certificates";
-    let doing = || format!("read the certificates in {}", ca.display());
-    let pem = std::fs::read(ca).map_err(|e| Failure::of(Exit::Invalid, doing(), &e).hint(hint))?;
-    Network::trusting(&pem).map_err(|reason| {
-        Failure::new(Exit::Invalid, format!("the certificates in {} cannot be used: {reason}", ca.display())).hint(hint)
-    })
 }
 
 fn models(given: &Given, host: &Configuration, network: &Arc<Network>) -> Result<HostModels, Failure> {
