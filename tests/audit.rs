@@ -142,3 +142,26 @@ fn the_signing_key_is_its_owners_alone_and_never_where_agents_are() {
     assert!(!place.path("keys").exists());
     run(Some(place.outside().join("other"))).code(70).says(&["cannot be sealed"]);
 }
+
+#[test]
+fn the_record_answers_what_was_done_by_whom_and_outside_of_what() {
+    let place = Place::with(&[("src/a.txt", "old"), ("docs/b.txt", "old"), ("c.txt", "old")]);
+    let text = WORK.replace(r#"write: ["**"]"#, r#"write: ["src/**", "docs/**"]"#);
+    place.run(&text, &[]);
+    let log = |more: &[&str]| place.longhaul([&["audit", "log"], more].concat()).code(0);
+    log(&["--writes", "--outside", "src/**"]).shows(&["docs/b.txt", "codemod"]);
+    let outside = log(&["--writes", "--outside", "src/**", "--outside", "docs/**", "--json"]).json_lines();
+    assert!(!outside.is_empty() && outside.iter().all(|deed| deed["resource"] == "c.txt"), "{outside:?}");
+    let refused = log(&["--outcome", "denied", "--json"]).json_lines();
+    assert!(refused.iter().any(|deed| deed["grant"].as_str().unwrap().contains("c.txt")), "{refused:?}");
+    assert!(refused.iter().all(|deed| deed["outcome"] == "denied" && deed["agent"] == "codemod"));
+    log(&["--agent", "nobody"]).says(&["0 found"]);
+    log(&["--from", "2000-01-01", "--to", "2000-01-02"]).says(&["0 found"]);
+    log(&["--totals"]).shows(&["Hosts contacted", "Cost by agent", "codemod", "Gaps and steps back of the clock"]);
+    let totals = log(&["--totals", "--json"]).json();
+    assert_eq!(totals["gaps"], serde_json::json!([]));
+    assert!(totals["agents"]["codemod"]["fuel"].as_u64().unwrap() > 0);
+    place.longhaul(["audit", "log", "--path", "../x"]).code(2).says(&["--path", "relative to the workspace's root"]);
+    place.longhaul(["audit", "log", "--capability", "telepathy"]).code(2).says(&["is no capability"]);
+    place.longhaul(["audit", "log", "--from", "yesterday"]).code(2).says(&["is not a time"]);
+}

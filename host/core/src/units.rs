@@ -81,6 +81,54 @@ impl Timestamp {
     }
 }
 
+/// A text that is no time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a time; write it as `2026-11-20T05:14:22Z` or `2026-11-20`, in UTC")]
+pub struct TimestampError(pub String);
+
+impl std::str::FromStr for Timestamp {
+    type Err = TimestampError;
+
+    /// Reads what [`Timestamp`] is shown as; fractions, seconds or the whole time of day may be left out. The calendar is Howard Hinnant's
+    /// `days_from_civil` (<https://howardhinnant.github.io/date_algorithms.html>).
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        let read = || {
+            let text = text.strip_suffix('Z').unwrap_or(text);
+            let (date, time) = text.split_once(['T', ' ']).unwrap_or((text, "00:00"));
+            let number = |text: &str, digits: usize, most: u64| {
+                let is_plain = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
+                text.parse::<u64>().ok().filter(|number| is_plain && *number <= most)
+            };
+            let mut parts = date.split('-');
+            let (year, month, day) =
+                (number(parts.next()?, 4, 9999)?, number(parts.next()?, 2, 12)?, number(parts.next()?, 2, 31)?);
+            if parts.next().is_some() || month == 0 || day == 0 || year < 1970 {
+                return None;
+            }
+            let mut parts = time.split(':');
+            let (hour, minute) = (number(parts.next()?, 2, 23)?, number(parts.next()?, 2, 59)?);
+            let (second, fraction) = match parts.next() {
+                None => (0, 0),
+                Some(second) => match second.split_once('.') {
+                    None => (number(second, 2, 60)?, 0),
+                    Some((second, fraction)) => (number(second, 2, 60)?, number(fraction, 3, 999)?),
+                },
+            };
+            if parts.next().is_some() {
+                return None;
+            }
+            let y = if month <= 2 { year - 1 } else { year };
+            let (era, yoe) = (y / 400, y % 400);
+            let mp = if month > 2 { month - 3 } else { month + 9 };
+            let doy = (153 * mp + 2) / 5 + day - 1;
+            let doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
+            let days = (era * 146_097 + doe).checked_sub(719_468)?;
+            Some(Timestamp(((days * 24 + hour) * 60 + minute) * 60_000 + second * 1000 + fraction))
+        };
+        read().ok_or_else(|| TimestampError(text.chars().take(80).collect()))
+    }
+}
+
 impl fmt::Display for Timestamp {
     /// `2026-11-20T05:14:22.125Z`. The calendar is Howard Hinnant's `civil_from_days`
     /// (<https://howardhinnant.github.io/date_algorithms.html>).
@@ -235,6 +283,31 @@ pub fn show_duration(span: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_read_as_they_are_shown() {
+        for at in [0, 951_782_399_999, 951_782_400_000, 1_709_164_800_000, 1_795_152_862_125, 4_102_444_799_999] {
+            assert_eq!(Timestamp(at).to_string().parse(), Ok(Timestamp(at)));
+        }
+        let read = |text: &str| text.parse::<Timestamp>().map(|at| at.to_string());
+        assert_eq!(read("2026-11-20").unwrap(), "2026-11-20T00:00:00.000Z");
+        assert_eq!(read("2026-11-20 05:14").unwrap(), "2026-11-20T05:14:00.000Z");
+        assert_eq!(read("2026-11-20T05:14:22").unwrap(), "2026-11-20T05:14:22.000Z");
+        for bad in [
+            "",
+            "now",
+            "2026-13-01",
+            "2026-00-01",
+            "2026-1-1",
+            "1969-12-31",
+            "2026-11-20T25:00",
+            "2026-11-20T05:14:22.1Z",
+            "+026-11-20",
+            "2026-11-20T05:14:22:01",
+        ] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn durations() {

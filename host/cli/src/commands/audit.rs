@@ -1,6 +1,7 @@
 //! `longhaul audit`.
 
 mod head;
+mod log;
 mod verify;
 
 use crate::failure::{Exit, Failure};
@@ -24,6 +25,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Verify(verify::Args),
+    Log(log::Args),
     Head(head::Args),
     Key(KeyArgs),
 }
@@ -39,6 +41,7 @@ struct KeyArgs {}
 pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     match &args.command {
         Command::Verify(args) => verify::run(place, args),
+        Command::Log(args) => log::run(place, args),
         Command::Head(args) => head::run(place, args),
         Command::Key(KeyArgs {}) => key(),
     }
