@@ -37,9 +37,9 @@ use std::time::Duration;
 /// Runs workflows on its ports.
 #[derive(Clone)]
 pub struct Engine {
-    ports: Ports,
+    pub(crate) ports: Ports,
     /// The places for attempts that it shares with others.
-    places: Option<Places>,
+    pub(crate) places: Option<Places>,
 }
 
 /// What a run starts from: nothing, or what the record holds.
@@ -203,7 +203,7 @@ impl Engine {
     }
 
     /// What holds for a run that goes on.
-    fn share_again(
+    pub(crate) fn share_again(
         &self,
         history: &History,
         workflow: &Workflow,
@@ -283,6 +283,7 @@ impl Engine {
             seat: self.places.as_ref().map(Places::join),
             deadlines: Deadlines::new(workflow, start.active),
             stop: Stop::new(),
+            proves: false,
         })
     }
 }
@@ -365,7 +366,7 @@ fn announce_plugin(shared: &Shared, plugin: PluginKind, name: &Name, info: &Plug
 }
 
 /// Only the components that a run began with can go on with it: another one would not do the same along the record.
-fn same_plugins(shared: &Shared, history: &History) -> Result<(), EngineError> {
+pub(crate) fn same_plugins(shared: &Shared, history: &History) -> Result<(), EngineError> {
     for (kind, name, info) in plugins(shared) {
         match history.plugin(kind, name) {
             Some(recorded) if recorded != info.digest => {

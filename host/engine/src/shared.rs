@@ -57,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) room: Arc<Room>,
     pub(crate) deadlines: Deadlines,
     pub(crate) stop: Stop,
+    /// Whether commits that were made before are made again, to be compared.
+    pub(crate) proves: bool,
 }
 
 /// Shows what one task does to whoever watches the run.

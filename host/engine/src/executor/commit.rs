@@ -4,6 +4,8 @@ use super::desk::Desk;
 use crate::ports::{CommitFailed, Committed, OpenStage};
 use crate::shared::Shared;
 use crate::transcript::{Fault, Transcript};
+use longhaul_core::attempt::{Divergence, RecordError};
+use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Change, Entry};
 use longhaul_core::id::AttemptId;
 use longhaul_core::incident::{IncidentClass, Problem};
@@ -20,10 +22,12 @@ pub(super) async fn commit(
     stage: Option<&dyn OpenStage>,
     desk: &Desk,
 ) -> Result<Result<Vec<Change>, Problem>, Fault> {
-    let committed = |entry: &Entry| matches!(entry, Entry::Committed { .. } | Entry::Published(_)).then_some(());
-    if transcript.take(attempt.number, committed)?.is_some() {
+    if let Some(made) = transcript.take(attempt.number, made)? {
         // It was made before the run was resumed, and has been counted.
         desk.was_published();
+        if let (true, Some(stage), Some(made)) = (shared.proves, stage, made) {
+            prove(attempt, stage, made).await?;
+        }
         return Ok(Ok(Vec::new()));
     }
     let Some(stage) = stage else {
@@ -53,6 +57,34 @@ pub(super) async fn commit(
         }
         Err(failed) => Ok(Err(problem(failed))),
     }
+}
+
+/// A version that was made, and the one that it was made on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Made {
+    base: Digest,
+    version: Digest,
+}
+
+/// What an entry says of a commit that was made before: with the versions, or without where there was none to be made.
+pub(super) fn made(entry: &Entry) -> Option<Option<Made>> {
+    match entry {
+        Entry::Committed { base, version, .. } => Some(Some(Made { base: *base, version: *version })),
+        Entry::Published(_) => Some(None),
+        _ => None,
+    }
+}
+
+/// Makes a commit again from what the stage holds: it has to come to the same version, to the byte.
+pub(super) async fn prove(attempt: &AttemptId, stage: &dyn OpenStage, made: Made) -> Result<(), Fault> {
+    let found = match stage.commit(made.base).await {
+        Ok(Committed { version, .. }) if version == made.version => return Ok(()),
+        Ok(Committed { version, .. }) => format!("the version {version}"),
+        Err(failed) => format!("no version: {failed}"),
+    };
+    let expected = format!("the version {}", made.version);
+    let divergence = Divergence { attempt: attempt.clone(), expected, found };
+    Err(Fault::of(RecordError::Diverged(divergence)))
 }
 
 /// Makes what lies on the desk part of the run, where there is no version to be made with it.

@@ -181,6 +181,9 @@ impl Started<'_> {
         let AttemptReport { result, usage } = match ran {
             None => return Ok(Left::Interrupted),
             Some(Ran::Suspended(wait)) => {
+                if shared.proves && transcript.take(attempt.number, ended_by_host)?.is_some() {
+                    return Ok(Left::Suspended(wait));
+                }
                 transcript.note(attempt.number, Entry::AttemptSuspended { wait: wait.clone() })?;
                 return Ok(Left::Suspended(wait));
             }
@@ -228,6 +231,14 @@ pub(super) enum Left {
     Suspended(Wait),
     /// The run stopped meanwhile.
     Interrupted,
+}
+
+/// Whether an entry is the end of an attempt that was suspended, as the host notes it: what it used is known to nobody.
+fn ended_by_host(entry: &Entry) -> Option<()> {
+    match entry {
+        Entry::AttemptEnded { result: Err(_), usage } if *usage == Usage::default() => Some(()),
+        _ => None,
+    }
 }
 
 fn overdue(limit: Duration) -> AttemptReport {

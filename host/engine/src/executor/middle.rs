@@ -1,13 +1,13 @@
 //! Commits in the middle of an attempt, as its guest asks for them.
 
-use super::commit::commit;
+use super::commit::{commit, made, prove};
 use super::desk::Desk;
 use crate::ports::OpenStage;
 use crate::shared::Shared;
 use crate::transcript::{Fault, Transcript, told};
 use longhaul_core::attempt::{Committer, NotCommitted};
 use longhaul_core::digest::Digest;
-use longhaul_core::entry::{Change, Entry};
+use longhaul_core::entry::Change;
 use longhaul_core::id::AttemptId;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,10 +51,12 @@ impl Middle {
     async fn commit(&self) -> Result<(), NotCommitted> {
         let Self { shared, transcript, attempt, stage, desk, .. } = self;
         let lost = |fault: Fault| NotCommitted::Record(told(fault));
-        let committed = |entry: &Entry| matches!(entry, Entry::Committed { .. } | Entry::Published(_)).then_some(());
-        if transcript.take(attempt.number, committed).map_err(lost)?.is_some() {
+        if let Some(made) = transcript.take(attempt.number, made).map_err(lost)? {
             // It was made before the run was resumed.
             desk.was_published();
+            if let (true, Some(stage), Some(made)) = (shared.proves, stage, made) {
+                return prove(attempt, stage.as_ref(), made).await.map_err(lost);
+            }
             return match stage {
                 Some(stage) => stage.seal().await.map_err(|failed| NotCommitted::Refused(failed.to_string())),
                 None => Ok(()),

@@ -29,6 +29,7 @@ mod record;
 mod recovery;
 mod renewal;
 mod repair;
+mod replay;
 mod resume;
 mod reuse;
 mod waiting;

@@ -26,7 +26,7 @@ use longhaul_core::workflow::parse::parse;
 use longhaul_engine::ports::{
     BoxFuture, Journal, JournalError, PluginInfo, Plugins, Ports, Query, Records, Time, Unobserved,
 };
-use longhaul_engine::{Engine, EngineError, History, Places, ResumeOptions, RunOptions, RunReport};
+use longhaul_engine::{Engine, EngineError, History, Places, Replayed, ResumeOptions, RunOptions, RunReport, Verdict};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -204,6 +204,29 @@ impl World {
         report
     }
 
+    /// Every attempt does the same again, along the record alone.
+    pub(crate) async fn proves(&self, head: &str, tasks: &str) {
+        let before = self.journal.records().len();
+        for Replayed { attempt, verdict, .. } in self.replay(head, tasks).await {
+            let is_kept_no_more = |reason: &str| reason.contains("kept no more");
+            let proven = match &verdict {
+                // What a way back cut off has no end.
+                Verdict::Same | Verdict::CutOff => true,
+                Verdict::Impossible(reason) => is_kept_no_more(reason),
+                Verdict::Differs(_) => false,
+            };
+            assert!(proven, "{attempt}: {verdict:?}\n{}", self.story());
+        }
+        assert_eq!(self.journal.records().len(), before, "a replay records nothing");
+    }
+
+    pub(crate) async fn replay(&self, head: &str, tasks: &str) -> Vec<Replayed> {
+        let mut all = Vec::new();
+        let replayed = self.engine().replay(&self.history(), &workflow(head, tasks), |one| all.push(one)).await;
+        replayed.unwrap();
+        all
+    }
+
     fn engine(&self) -> Engine {
         let engine = Engine::new(self.ports());
         match &self.places {
@@ -322,6 +345,7 @@ pub(crate) async fn cut_anywhere(
 ) {
     let whole = make();
     whole.run(head, tasks).await.unwrap();
+    whole.proves(head, tasks).await;
     for room in 1..whole.journal.records().len() {
         for keep_tail in [false, true] {
             let world = make();
