@@ -92,6 +92,7 @@ fn files_pictures_output_and_repository_reach_the_agent_and_the_auditor() {
         "context attachments",
         "context read-attachment shot.png",
     ]);
+    place.proves();
 }
 
 #[test]
@@ -128,6 +129,7 @@ fn a_killed_run_goes_on_with_what_was_captured_whatever_became_of_its_sources() 
     assert!(seen[1]["text"].as_str().unwrap().contains("topic"));
     assert_eq!(seen[2]["text"], "run\n", "the command was run once");
     assert_eq!((before.len(), captured(&place)), (1, before));
+    place.proves();
 }
 
 #[test]
@@ -162,6 +164,7 @@ fn a_second_attempt_is_given_what_the_first_was() {
     // The command was an action of the first attempt, before those of its guest.
     assert_eq!((&read[0]["number"], &read[1]["number"]), (&json!(2), &json!(1)));
     assert_eq!((captured(&place).len(), place.text(".longhaul/caches/target/runs")), (1, "run\n".to_owned()));
+    place.proves();
 }
 
 #[test]
@@ -241,4 +244,5 @@ fn a_model_is_told_and_shown_what_is_attached() {
     {
         assert!(asked.contains(wanted), "{wanted}: {asked}");
     }
+    place.proves();
 }

@@ -58,6 +58,7 @@ fn an_agent_gives_pieces_to_another_and_goes_on_when_they_are_done() {
     }
     assert_eq!(tasks.len(), all.len());
     place.longhaul(["logs"]).code(0).shows(&["asks for 2 children", "is suspended and waits for 2 children"]);
+    place.proves();
 }
 
 #[test]

@@ -53,6 +53,7 @@ fn what_a_command_changes_is_part_of_the_result_and_of_the_record() {
     assert_eq!(dimensions, ["files", "network", "processes", "system-calls", "memory", "cpu", "count"]);
     // Nothing of the folder for commands is left.
     assert_eq!(std::fs::read_dir(place.path(".longhaul/grounds")).unwrap().count(), 0);
+    place.proves();
 }
 
 #[test]
@@ -65,6 +66,7 @@ fn a_command_sees_and_changes_only_what_is_granted() {
     let answer: Value = serde_json::from_str(actions(&place)[0]["exchange"]["answer"].as_str().unwrap()).unwrap();
     assert_eq!(answer["stdout"]["text"], "docs\nsrc\ntarget\n");
     assert_eq!(answer["taken"]["unlisted"], serde_json::json!(["docs/d: the grant does not let it be written"]));
+    place.proves();
 }
 
 #[test]
@@ -78,6 +80,7 @@ fn what_is_not_granted_is_refused_with_the_line_that_grants_it() {
     let permissions = r#"{ fs: { read: ["**"] }, exec: [["sh"]] }"#;
     place.run(&flow("{ run: [sh, -c, \"true\"], env: { SECRET: x } }", permissions), &[]).code(3);
     assert_eq!(actions(&place)[0]["grant"], r#"env: ["SECRET"]"#);
+    place.proves();
 }
 
 #[test]
@@ -88,6 +91,7 @@ fn a_program_that_is_missing_is_an_incident_that_says_so() {
         .run(&flow("[no-such-program]", permissions), &[])
         .code(3)
         .says(&["there is no program `no-such-program` in the system's folders"]);
+    place.proves();
 }
 
 #[test]
@@ -108,6 +112,7 @@ tasks:
     place.run(workflow, &[]).code(0);
     assert_eq!(place.text("a"), "built\n");
     assert!(!place.path("target").exists());
+    place.proves();
 }
 
 #[test]
@@ -133,6 +138,7 @@ fn a_command_that_ended_is_not_run_again_after_a_crash() {
     let intents = place.longhaul(["logs", "last", "--json"]).code(0).json_lines();
     let intents: Vec<_> = intents.iter().filter(|line| line["kind"] == "intended").collect();
     assert_eq!(intents.len(), 3, "the second was begun again, as one that may be");
+    place.proves();
 }
 
 #[test]
@@ -144,6 +150,7 @@ fn a_command_that_may_not_be_repeated_leaves_its_outcome_unknown() {
     life.until("work| begun");
     life.kill();
     place.longhaul(["resume", "last"]).code(3).says(&["unknown-outcome"]);
+    place.proves();
 }
 
 #[test]
@@ -202,6 +209,7 @@ fn a_command_that_takes_too_long_is_ended_and_told() {
     let answer: Value = serde_json::from_str(actions(&place)[0]["exchange"]["answer"].as_str().unwrap()).unwrap();
     assert_eq!(answer["status"], "timed-out");
     assert_eq!(place.text("a"), "a");
+    place.proves();
 }
 
 /// Whether a process of the machine has this text in its arguments.
@@ -242,4 +250,5 @@ tasks:
     let problem = &incident["incident"]["problem"];
     assert!(problem["message"].as_str().unwrap().starts_with("`three` does not accept the work: "), "{problem}");
     assert_eq!(problem["evidence"]["evidence"]["stdout"], "found 2\n");
+    place.proves();
 }

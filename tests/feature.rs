@@ -67,6 +67,7 @@ fn a_requirement_becomes_tested_code_and_true_documents() {
     let cargo =
         Command::new("cargo").args(["test", "--offline", "--quiet"]).current_dir(&place.workspace).output().unwrap();
     assert!(cargo.status.success(), "{}", String::from_utf8_lossy(&cargo.stderr));
+    place.proves();
 }
 
 #[test]

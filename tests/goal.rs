@@ -60,6 +60,7 @@ fn rounds_of_planning_and_working_go_on_until_the_check_accepts() {
         "round 2: b/c.txt is next",
         "round 3: d.txt is next",
     ]);
+    place.proves();
 }
 
 #[test]
@@ -87,6 +88,7 @@ fn when_the_budget_ends_the_run_stops_and_a_larger_one_lets_it_reach_the_goal() 
     assert_eq!(place.text("a.txt"), "old");
     place.longhaul(["resume", "last", "--fuel", "100G"]).code(0);
     assert_eq!((place.text("a.txt"), place.text("d.txt")), ("new".to_owned(), "new".to_owned()));
+    place.proves();
 }
 
 #[test]
@@ -95,4 +97,5 @@ fn too_few_rounds_fail_the_run_with_what_the_check_said() {
     let ended = place.run(&flow(2, "wall_time: 1h"), &[]);
     ended.code(1).shows(&["the objective is not met after 2 rounds", "gone"]);
     assert_eq!(place.text("a.txt"), "old");
+    place.proves();
 }

@@ -68,6 +68,7 @@ fn a_workflow_remembers_from_one_run_to_the_next() {
         (output(&place, "one")["visits"].clone(), output(&place, "two")["visits"].clone()),
         (1.into(), 2.into())
     );
+    place.proves();
 }
 
 #[test]
@@ -78,6 +79,7 @@ fn what_an_attempt_wrote_goes_with_its_failure_and_stays_where_it_waited() {
     place.run(&flow("  look: {}"), &[]).code(0);
     let seen = output(&place, "look");
     assert_eq!((&seen["visits"], &seen["keys"]), (&Value::from(2), &serde_json::json!(["kept", "visits"])));
+    place.proves();
 }
 
 #[test]

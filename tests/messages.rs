@@ -39,6 +39,7 @@ fn two_agents_talk_and_the_record_tells_every_message() {
     let lines = place.longhaul(["logs", "--actions", "--json"]).code(0).json_lines();
     let received = lines.iter().filter(|line| line["kind"] == "action" && line["operation"] == "receive").count();
     assert_eq!(received, 10 + 31);
+    place.proves();
 }
 
 #[test]
@@ -65,6 +66,7 @@ fn two_that_wait_for_each_other_are_a_deadlock_and_a_person_is_told() {
     let problem = &shown["incidents"][0]["problem"];
     assert_eq!(problem["class"], "deadlock", "{shown}");
     assert!(problem["message"].as_str().unwrap().contains("waits for a message"), "{problem}");
+    place.proves();
 }
 
 #[test]
@@ -78,4 +80,5 @@ fn who_may_not_be_written_to_is_not_and_the_line_that_grants_it_is_told() {
         (Some("messages send"), Some(r#"messages: ["pong"]"#)),
         "{refusal}"
     );
+    place.proves();
 }

@@ -103,6 +103,7 @@ fn what_is_asked_and_answered_is_in_the_record_with_what_it_took() {
     assert!(said(2).contains("as JSON") && said(2).contains("\"as_before\":4"), "{}", said(2));
     let shown = place.longhaul(["show", "last", "--json"]).code(0).json();
     assert_eq!(shown["tokens"], spent, "{shown}");
+    place.proves();
 }
 
 #[test]
@@ -129,6 +130,7 @@ fn a_run_that_was_killed_while_a_model_answers_goes_on_without_the_script_and_as
     let after = asked(&place);
     assert_eq!((&after[..3], after.len()), (&before[..], 4));
     assert_eq!((output(&place), place.text("told.json")), (undisturbed, told));
+    place.proves();
 }
 
 fn asked_of(place: &Place, args: &[&str]) -> usize {
@@ -162,6 +164,7 @@ fn a_model_that_fails_tells_the_agent_how() {
     assert_eq!(refused.len(), 5);
     // What broke off was written and is paid for.
     assert!(refused[1]["exchange"]["spent"]["tokens"].as_u64().unwrap() > 0);
+    place.proves();
 }
 
 #[test]
@@ -171,6 +174,7 @@ fn a_model_that_is_not_granted_is_refused_with_the_line_that_would_grant_it() {
     place.run(&workflow(&steps, SCRIPTED), &[]).code(0);
     assert_eq!(output(&place)["told"][0]["kind"], "denied");
     place.longhaul(["logs", "--denied"]).code(0).shows(&["model chat big", "model: [\"big\"]"]);
+    place.proves();
 }
 
 #[test]

@@ -67,6 +67,7 @@ fn a_run_that_asks_rests_until_it_is_answered_and_resumed() {
     place.longhaul(["resume", "last"]).code(0);
     place.longhaul(["answer", "last", "1", "red"]).code(2);
     place.longhaul(["logs"]).code(0).shows(&["asks question 1: Which colour?", "ada answers question 1: `blue`"]);
+    place.proves();
 }
 
 #[test]
@@ -91,6 +92,7 @@ fn a_run_that_is_killed_while_it_waits_takes_the_answer_afterwards() {
     life.kill();
     place.longhaul(["answer", "last", "--option", "2", "--by", "ada", "--resume"]).code(0);
     assert_eq!(shown(&place)["status"], "completed");
+    place.proves();
 }
 
 #[test]
@@ -115,6 +117,7 @@ fn silence_is_answered_by_the_default() {
     let place = place();
     let input = "question: \"Shall I?\", default: \"no\", patience: 3000";
     place.run(&flow(input, "tasks.ask.answer == 'no' && tasks.ask.by == 'default'"), &[]).code(0);
+    place.proves();
 }
 
 #[test]
@@ -168,6 +171,7 @@ fn a_granted_command_that_has_to_be_approved_waits_for_a_person_and_does_just_wh
     let lines = place.longhaul(["logs", "last", "--actions", "--json"]).code(0).json_lines();
     let ran = lines.iter().find(|line| line["kind"] == "action" && line["capability"] == "exec").unwrap();
     assert_eq!(ran["exchange"]["request"], digest.as_str(), "what was done is what was approved");
+    place.proves();
 }
 
 #[test]
@@ -177,6 +181,7 @@ fn a_command_that_a_person_rejects_is_not_run() {
     place.longhaul(["answer", "last", "--reject", "--by", "ada", "--resume"]).code(3);
     assert!(!place.path("out.txt").exists());
     assert_eq!(shown(&place)["refusals"][0]["reason"], "ada rejected it");
+    place.proves();
 }
 
 #[test]

@@ -72,6 +72,7 @@ fn a_review_that_fails_is_rolled_back_once_and_then_a_person_is_told() {
         "escalate decides",
     ]);
     place.longhaul(["runs"]).code(0).shows(&["escalated"]);
+    place.proves();
 }
 
 /// An executable script beside the workspace.
@@ -168,6 +169,7 @@ tasks:
     assert_eq!(states[1], ("bad", "escalated", 1));
     assert!(["completed", "pending"].contains(&states[0].1), "{states:?}");
     assert_eq!(place.tree(), before);
+    place.proves();
 }
 
 #[test]
@@ -213,6 +215,7 @@ tasks: {{ work: {{ agent: guest, with: {{ mode: loop }} }} }}
     let result = place.run(&flow, &[]).code(6).says(&["budget.fuel"]).result();
     assert_eq!(result["status"], "exhausted");
     assert_eq!(place.tree(), before);
+    place.proves();
 }
 
 #[test]

@@ -75,6 +75,7 @@ fn a_task_that_is_too_much_is_done_as_smaller_pieces() {
         place.longhaul(["resume", "last"]).code(0);
     }
     assert_eq!(states(&shown(&place)), states(&found));
+    place.proves();
 }
 
 #[test]
@@ -108,6 +109,7 @@ tasks:
     assert_eq!(undo["input"]["failed"]["class"], "trap");
     place.longhaul(["show"]).code(0).shows(&["act._undo-1", "stop safely and tell a person"]);
     place.longhaul(["logs"]).code(0).shows(&["rules decides: compensate"]);
+    place.proves();
 }
 
 #[test]
@@ -143,4 +145,5 @@ tasks:
     // A person looks, and lets it be tried once more; then what is there is what a fork begins with, too.
     place.longhaul(["resume", "last"]).code(3);
     place.longhaul(["checkpoint", "list"]).code(0).shows(&["1"]);
+    place.proves();
 }

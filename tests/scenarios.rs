@@ -77,6 +77,7 @@ fn a_large_code_base_is_refactored_in_parallel_its_tests_run_and_a_fault_is_reco
     assert!(changes >= 3, "{changes} chunks");
     let logs = place.longhaul(["logs", "last", "--actions", "--task", "test"]).code(0);
     logs.shows(&["exec run cargo test --offline"]);
+    place.proves();
 }
 
 #[test]
@@ -124,6 +125,7 @@ fn a_gate_is_open_for_a_project_that_is_good_enough_and_changes_nothing() {
     let before = sources(&place);
     place.longhaul([OsStr::new("run"), example("gate").as_os_str()]).code(0);
     assert_eq!(sources(&place).differences(&before), Vec::<String>::new());
+    place.proves();
 }
 
 #[test]
@@ -160,6 +162,7 @@ fn a_pipeline_tests_brings_the_documents_up_to_date_and_calls_its_hook() {
     assert_eq!(shown(&place)["changes"].as_array().map_or(0, Vec::len), 1, "nothing else was changed");
     let logs = place.longhaul(["logs", "last"]).code(0);
     logs.shows(&["hook announce was told of run-completed", "in 1 tries: exit code 0"]);
+    place.proves();
 }
 
 #[test]

@@ -90,6 +90,7 @@ fn only_what_is_granted_is_asked_and_all_of_it_is_recorded() {
     assert!(heads(&server)[1].contains(&format!("idempotency-key: {key}")), "{}", heads(&server)[1]);
     let line = format!("http: [\"DELETE {}\"]", server.url("/in/c"));
     place.longhaul(["logs", "--denied"]).code(0).shows(&[&line]);
+    place.proves();
 }
 
 #[test]
@@ -137,6 +138,7 @@ fn a_secret_is_sent_and_stands_nowhere() {
         }
     }
     assert!(!ended.stdout.contains(TOKEN) && !ended.stderr.contains(TOKEN));
+    place.proves();
 }
 
 #[test]
@@ -185,6 +187,7 @@ fn a_granted_request_that_has_to_be_approved_waits_for_a_person_and_is_sent_once
     assert_eq!(heads(&server).len(), 2);
     let sent = of_http(&place, "action").pop().unwrap();
     assert_eq!(sent["exchange"]["request"], asked[0]["approves"], "what was sent is what was approved");
+    place.proves();
 }
 
 #[test]
@@ -195,6 +198,7 @@ fn a_request_that_a_person_rejects_is_not_sent() {
     place.run(&text, &[]).code(3);
     place.longhaul(["answer", "last", "--reject", "--by", "ada", "--resume"]).code(0);
     assert_eq!((heads(&server).len(), &told(&place)[0]["kind"]), (0, &json!("denied")));
+    place.proves();
 }
 
 #[test]

@@ -132,12 +132,16 @@ pub trait Workspace: Send + Sync {
     /// Nothing of before is known until something was collected.
     fn used(&self) -> Bytes;
 
-    /// Removes content that none of these versions has, nor any version that other runs still need. No commit is under way
-    /// meanwhile. Gives what the content takes that is left. Interrupted at any moment, it has removed some of what it may.
+    /// Whether all content of a version, or of what a command left, is there.
+    fn has(&self, version: Digest) -> BoxFuture<'_, bool>;
+
+    /// Removes content that none of these versions has, nor any version that other runs still need, the oldest first, until all content takes
+    /// `spare` at most. No commit is under way meanwhile. Gives what the content takes that is left. Interrupted at any moment, it has
+    /// removed some of what it may.
     ///
     /// # Errors
     /// [`WorkspaceError`]; some of it may be removed then.
-    fn collect(&self, keep: Vec<Digest>) -> BoxFuture<'_, Result<Bytes, WorkspaceError>>;
+    fn collect(&self, keep: Vec<Digest>, spare: Bytes) -> BoxFuture<'_, Result<Bytes, WorkspaceError>>;
 }
 
 /// A stage that an attempt works in. Dropping it discards it, at the latest when the last clone of [`OpenStage::files`] is gone.

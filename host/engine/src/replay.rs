@@ -23,7 +23,6 @@ use longhaul_core::attempt::{Limits, Outcome};
 use longhaul_core::children::ChildStatus;
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{Entry, Position, Record};
-use longhaul_core::grant::Grant;
 use longhaul_core::id::{AttemptId, Name, RunId, TaskId};
 use longhaul_core::incident::IncidentClass;
 use longhaul_core::outbox::Outbox;
@@ -72,6 +71,8 @@ struct Try {
     /// How many entries it has.
     entries: u64,
     has_end: bool,
+    /// How it ended, where nobody knows whether an effect of it happened: it was cut off before it could say so itself.
+    lost: Option<String>,
     validator: Option<Name>,
     is_captured: bool,
     /// The content that it works with: versions, and what its commands left.
@@ -111,19 +112,16 @@ impl Engine {
         let Some(spec) = workflow.tasks.iter().find(|(task, _)| task.as_str() == name).map(|(_, spec)| spec) else {
             return Ok(Verdict::Impossible(format!("the workflow has no task `{name}`")));
         };
-        let journal = Arc::new(Closed::new(self.ports.journal.clone()));
+        let journal = Arc::new(Closed::new(self.ports.journal.clone(), one.lost));
         let shared = self.replaying(history, workflow, journal.clone())?;
         // What it was told of its children is in its record, but for what they put out.
         if let Some(Family { asked, stand }) = children.get(&one.attempt.task) {
             shared.board.enter(asked);
             stand.iter().for_each(|(child, status)| shared.board.update(child, status.clone()));
         }
-        let nobody = Grant::new([])
-            .map_err(|error| EngineError::Defect { run: history.run.clone(), what: error.to_string() })?;
         for content in &one.content {
-            if let Err(error) = shared.ports.workspace.inputs(*content, &nobody).await {
-                let reason = format!("what it worked with is kept no more: {error}");
-                return Ok(Verdict::Impossible(reason));
+            if !shared.ports.workspace.has(*content).await {
+                return Ok(Verdict::Impossible(format!("the content {content} that it worked with is kept no more")));
             }
         }
         let script = Script { after: one.after, number: one.attempt.number };
@@ -205,6 +203,8 @@ struct Known {
     handed: Option<(Name, Value)>,
     /// Whether its newest attempt goes on in a fresh instance.
     renews: bool,
+    /// What was captured for it.
+    captured: Option<Digest>,
     output: Value,
     problem: String,
 }
@@ -245,9 +245,10 @@ impl Past {
                     after: Position(position.0.saturating_sub(1)),
                     entries: 1,
                     has_end: false,
+                    lost: None,
                     validator: None,
-                    is_captured: false,
-                    content: BTreeSet::from([base]),
+                    is_captured: known.captured.is_some(),
+                    content: known.captured.into_iter().chain([base]).collect(),
                 });
             }
             entry => {
@@ -259,6 +260,7 @@ impl Past {
                     Entry::Captured(captured) => {
                         one.is_captured = true;
                         one.content.insert(captured.tree);
+                        known.captured = Some(captured.tree);
                     }
                     Entry::Kept { tree, .. } => drop(one.content.insert(tree)),
                     Entry::Published(outbox) => self.asked(attempt.task, outbox),
@@ -274,7 +276,11 @@ impl Past {
                                 known.handed = Some((one.agent.clone(), state));
                                 known.renews = true;
                             }
-                            Err(problem) => known.problem = problem.message,
+                            Err(problem) => {
+                                let is_lost = problem.class == IncidentClass::UnknownOutcome;
+                                one.lost = is_lost.then(|| problem.message.clone());
+                                known.problem = problem.message;
+                            }
                         }
                     }
                     _ => {}
@@ -310,12 +316,14 @@ impl Past {
 /// A journal that is read, and takes nothing more: what somebody wants to append is remembered as the difference that it is.
 struct Closed {
     journal: Arc<dyn Journal>,
+    /// What it may say at its end beyond the record.
+    lost: Option<String>,
     beyond: Mutex<Option<String>>,
 }
 
 impl Closed {
-    fn new(journal: Arc<dyn Journal>) -> Self {
-        Self { journal, beyond: Mutex::default() }
+    fn new(journal: Arc<dyn Journal>, lost: Option<String>) -> Self {
+        Self { journal, lost, beyond: Mutex::default() }
     }
 
     fn beyond(&self) -> Option<String> {
@@ -335,6 +343,13 @@ impl Records for Closed {
 
 impl Journal for Closed {
     fn append(&self, _: &RunId, record: &Record) -> Result<Position, JournalError> {
+        match &record.entry {
+            // The record has its end as the host noted it when it went on with the run.
+            Entry::AttemptEnded { result: Err(problem), .. } if self.lost.as_ref() == Some(&problem.message) => {
+                return Ok(Position(u64::MAX));
+            }
+            _ => {}
+        }
         let mut beyond = self.beyond.lock().unwrap_or_else(PoisonError::into_inner);
         let shown = || match &record.entry {
             // The host wants to note that the attempt did something else.

@@ -10,19 +10,21 @@
 
 mod fault;
 mod outward;
+mod same;
 
 pub(crate) use fault::{AttemptFault, Fault, told};
 
 use crate::ledger::Ledger;
 use crate::ports::{BoxFuture, JournalError};
 use longhaul_core::action::Action;
-use longhaul_core::attempt::{AttemptEvent, Divergence, RecordError, Recorder, Usage};
+use longhaul_core::attempt::{AttemptEvent, Divergence, RecordError, Recorder};
 use longhaul_core::effect::{Begun, Call, EffectClass, Remains};
 use longhaul_core::entry::{Entry, Position, Record};
 use longhaul_core::grant::Capability;
 use longhaul_core::id::{AttemptId, TaskId};
 use longhaul_core::incident::{IncidentClass, Problem};
 use longhaul_core::units::Timestamp;
+use same::is_same;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -317,21 +319,6 @@ fn is_over(state: &State, number: u32, is_outcome: bool) -> Result<(), RecordErr
 /// Whether a try comes to this entry again when it is done again.
 fn is_of_try(record: &Record) -> bool {
     record.attempt.is_some() && !matches!(record.entry, Entry::AttemptSuspended { .. })
-}
-
-/// Whether a replayed entry is the recorded one. Time and memory are the machine's, prices the operator's; everything else is the guest's.
-fn is_same(recorded: &Entry, now: &Entry) -> bool {
-    match (recorded, now) {
-        (
-            Entry::AttemptEnded { result: before, usage: used_before },
-            Entry::AttemptEnded { result: after, usage: used_after },
-        ) => before == after && exact(used_before) == exact(used_after),
-        (recorded, now) => recorded == now,
-    }
-}
-
-fn exact(usage: &Usage) -> (u64, u64, u64, u64) {
-    (usage.fuel.0, usage.actions, usage.denials, usage.tokens.0)
 }
 
 fn shown(entry: &Entry) -> String {

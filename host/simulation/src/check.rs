@@ -200,7 +200,7 @@ fn disk(ground: &Ground, told: &Told) -> Result<(), Broken> {
     let newest = told.history.kept().last().map(|checkpoint| checkpoint.version);
     let needed = [Some(told.history.base()), Some(told.history.version()), newest].into_iter().flatten();
     let needed: Vec<_> = needed.map(VersionId).collect();
-    let least = opened(ground)?.inner().collect(&needed).map_err(unreadable)?.bytes;
+    let least = opened(ground)?.inner().collect(&needed, 0).map_err(unreadable)?.bytes;
     let most = parse("simulated", &ground.source).map_err(unreadable)?.checkpoints.max_disk.0;
     if objects > most.max(least) {
         return Err(Broken(format!("{objects} bytes of content are kept, {least} are needed and {most} are allowed")));

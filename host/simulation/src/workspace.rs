@@ -88,11 +88,15 @@ impl Workspace for SimWorkspace {
         self.port.used()
     }
 
-    fn collect(&self, keep: Vec<Digest>) -> BoxFuture<'_, Result<Bytes, WorkspaceError>> {
+    fn has(&self, version: Digest) -> BoxFuture<'_, bool> {
+        self.port.has(version)
+    }
+
+    fn collect(&self, keep: Vec<Digest>, spare: Bytes) -> BoxFuture<'_, Result<Bytes, WorkspaceError>> {
         Box::pin(async move {
             self.process.survive().await;
             self.process.world.tally.takes(size_of(&self.state));
-            let collected = self.port.collect(keep).await;
+            let collected = self.port.collect(keep, spare).await;
             self.process.survive().await;
             collected
         })

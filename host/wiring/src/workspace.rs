@@ -182,7 +182,13 @@ impl longhaul_engine::ports::Workspace for WorkspacePort {
         Bytes(self.workspace.used())
     }
 
-    fn collect(&self, keep: Vec<Digest>) -> BoxFuture<'_, Result<Bytes, WorkspaceError>> {
+    fn has(&self, version: Digest) -> BoxFuture<'_, bool> {
+        let (workspace, yard) = (Arc::clone(&self.workspace), self.yard.clone());
+        // What cannot be looked for is not there.
+        Box::pin(async move { yard.run(move || workspace.is_whole(VersionId(version))).await.unwrap_or(false) })
+    }
+
+    fn collect(&self, keep: Vec<Digest>, spare: Bytes) -> BoxFuture<'_, Result<Bytes, WorkspaceError>> {
         let (workspace, others) = (Arc::clone(&self.workspace), Arc::clone(&self.others));
         let (state, own, yard) = (self.state.clone(), self.own.get().cloned(), self.yard.clone());
         Box::pin(async move {
@@ -197,7 +203,7 @@ impl longhaul_engine::ports::Workspace for WorkspacePort {
                         let _ = others.set(found);
                     }
                 }
-                let collected = workspace.collect(&versions).map_err(|e| describe(&e))?;
+                let collected = workspace.collect(&versions, spare.0).map_err(|e| describe(&e))?;
                 let Collected { removed, left, bytes } = collected;
                 tracing::debug!(versions = versions.len(), removed, left, bytes, "old content is collected");
                 Ok(Bytes(bytes))

@@ -25,18 +25,20 @@ impl Workspace {
         self.objects.used()
     }
 
-    /// Removes content that none of these versions has. No import and no commit may be under way meanwhile: their content is
-    /// in no version yet.
+    /// Removes content that none of these versions has, the oldest first, until all content takes `spare` bytes at most. What is left of it
+    /// is not needed and may be of use: a replay looks for it. No import and no commit may be under way meanwhile: their content is in
+    /// no version yet.
     ///
     /// # Errors
     /// [`ObjectError`] where a version cannot be read, and nothing was removed; or where something cannot be removed.
-    pub fn collect(&self, keep: &[VersionId]) -> Result<Collected, ObjectError> {
+    pub fn collect(&self, keep: &[VersionId], spare: u64) -> Result<Collected, ObjectError> {
         let _nothing_is_added = self.objects.collecting();
         let mut needed = HashSet::new();
         for version in keep.iter().copied().chain(self.objects.pinned().into_iter().map(VersionId)) {
             mark(&*self.load(version)?, &mut needed);
         }
         let mut collected = Collected::default();
+        let mut rest = Vec::new();
         let failed = ObjectError::io("collect content");
         for shard in self.objects.dir().entries().map_err(&failed)? {
             let shard = shard.map_err(&failed)?;
@@ -47,17 +49,36 @@ impl Workspace {
             for object in folder.entries().map_err(&failed)? {
                 let object = object.map_err(&failed)?;
                 let Some(name) = object.file_name().to_str().map(|name| format!("{prefix}/{name}")) else { continue };
-                if needed.contains(&name) {
-                    collected.left += 1;
-                    collected.bytes += object.metadata().map_err(&failed)?.len();
-                } else {
-                    object.remove_file().map_err(&failed)?;
-                    collected.removed += 1;
+                let metadata = object.metadata().map_err(&failed)?;
+                collected.left += 1;
+                collected.bytes += metadata.len();
+                if !needed.contains(&name) {
+                    rest.push((metadata.modified().map_err(&failed)?, metadata.len(), name));
                 }
             }
         }
+        rest.sort_unstable();
+        for (_, bytes, name) in rest {
+            if collected.bytes <= spare {
+                break;
+            }
+            self.objects.dir().remove_file(name).map_err(&failed)?;
+            collected.removed += 1;
+            collected.left -= 1;
+            collected.bytes -= bytes;
+        }
         self.objects.measured(collected.bytes);
         Ok(collected)
+    }
+}
+
+impl Workspace {
+    /// Whether all content of a version, or of what a command left, is there.
+    pub fn is_whole(&self, version: VersionId) -> bool {
+        let Ok(folder) = self.load(version) else { return false };
+        let mut needed = HashSet::new();
+        mark(&folder, &mut needed);
+        needed.iter().all(|name| self.objects.dir().exists(name))
     }
 }
 

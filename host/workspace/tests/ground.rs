@@ -359,14 +359,14 @@ fn what_does_not_fit_is_refused_whole_and_undone() {
 fn what_was_taken_is_not_collected_as_long_as_the_stage_lives() {
     let mut world = Fixture::new(&[("a", "a")], everything());
     let taken = world.run(|files| fs::write(files.join("b"), "b").unwrap()).unwrap();
-    world.workspace.collect(&[world.version]).unwrap();
+    world.workspace.collect(&[world.version], 0).unwrap();
     assert_eq!(text(&world.stage, "b").unwrap(), "b");
     let committed = world.workspace.commit(&world.stage, world.version).unwrap();
     assert_eq!(committed.changes.len(), 1);
     let tree = taken.tree.unwrap();
     let other = world.workspace.stage(world.version, "other", ROOMY).unwrap();
     drop(std::mem::replace(&mut world.stage, other));
-    world.workspace.collect(&[world.version]).unwrap();
+    world.workspace.collect(&[world.version], 0).unwrap();
     let gone = world.workspace.put(&world.stage, tree);
     assert!(matches!(gone, Err(GroundError::Object(_))), "{gone:?}");
 }

@@ -123,18 +123,18 @@ fn what_is_kept_survives_a_collection_and_is_found_by_those_who_only_look() {
     assert_eq!((path.as_str(), *size), ("src/a.rs", 1));
     let tree = workspace.attach(&[Content::Known(*size, *digest), Content::Bytes(b"said".to_vec())]).unwrap();
     let empty = workspace.empty().unwrap();
-    workspace.collect(&[empty]).unwrap();
+    workspace.collect(&[empty], 0).unwrap();
     assert_eq!(workspace.content(*digest).unwrap(), b"a");
     assert_eq!(workspace.content(Digest::of(b"said")).unwrap(), b"said");
     assert!(workspace.content(Digest::of(b"b")).is_err());
     drop(workspace);
     // In the next process it stays for whoever the record says needs it.
     let workspace = open(&folder);
-    workspace.collect(&[VersionId(tree)]).unwrap();
+    workspace.collect(&[VersionId(tree)], 0).unwrap();
     let state = Dir::open_ambient_dir(folder.path().join(".longhaul"), ambient_authority()).unwrap();
     assert_eq!(Objects::look(&state, Digest::of(b"said")).unwrap(), b"said");
     let empty = workspace.empty().unwrap();
-    workspace.collect(&[empty]).unwrap();
+    workspace.collect(&[empty], 0).unwrap();
     assert!(Objects::look(&state, Digest::of(b"said")).is_err());
     let withheld = workspace
         .import()

@@ -404,10 +404,10 @@ fn what_no_version_needs_is_collected_and_read_again_where_it_comes_back() {
     let second = fixture.workspace.commit(&stage, first).unwrap().version;
     drop(stage);
     let added = fixture.workspace.used();
-    let all = fixture.workspace.collect(&[first, second]).unwrap();
+    let all = fixture.workspace.collect(&[first, second], 0).unwrap();
     assert_eq!((all.removed, all.left), (0, 6), "three files, two roots and one folder");
     assert_eq!((added, fixture.workspace.used()), (all.bytes, all.bytes));
-    let one = fixture.workspace.collect(&[second]).unwrap();
+    let one = fixture.workspace.collect(&[second], 0).unwrap();
     assert_eq!(fixture.workspace.used(), one.bytes, "what is known without looking is what was found");
     assert_eq!((one.removed, one.left), (2, 4), "the old file and the old root");
     assert_eq!(fixture.workspace.read_file(second, &p("d/b")).unwrap(), b"2");
@@ -416,6 +416,6 @@ fn what_no_version_needs_is_collected_and_read_again_where_it_comes_back() {
     assert_eq!(fixture.workspace.read_file(first, &p("a")).unwrap(), b"1");
     // A version that is not there keeps everything as it is.
     let missing = longhaul_workspace::VersionId(longhaul_core::digest::Digest::of(b"nothing"));
-    assert!(fixture.workspace.collect(&[second, missing]).is_err());
-    assert_eq!(fixture.workspace.collect(&[first, second]).unwrap().left, 6);
+    assert!(fixture.workspace.collect(&[second, missing], 0).is_err());
+    assert_eq!(fixture.workspace.collect(&[first, second], 0).unwrap().left, 6);
 }

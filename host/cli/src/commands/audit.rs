@@ -2,6 +2,7 @@
 
 mod head;
 mod log;
+mod replay;
 mod verify;
 
 use crate::failure::{Exit, Failure};
@@ -25,6 +26,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Verify(verify::Args),
+    Replay(replay::Args),
     Log(log::Args),
     Head(head::Args),
     Key(KeyArgs),
@@ -41,6 +43,7 @@ struct KeyArgs {}
 pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     match &args.command {
         Command::Verify(args) => verify::run(place, args),
+        Command::Replay(args) => replay::run(place, args),
         Command::Log(args) => log::run(place, args),
         Command::Head(args) => head::run(place, args),
         Command::Key(KeyArgs {}) => key(),

@@ -10,6 +10,7 @@ mod answers;
 mod bell;
 mod ending;
 mod notice;
+mod replay;
 mod request;
 mod stop;
 
@@ -43,7 +44,7 @@ use stop::Signals;
 const SPARE: u32 = 8;
 
 /// How a run is shown and guarded: options that all commands which carry one share.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, clap::Args, Default)]
 pub(crate) struct Manner {
     /// Refuse to run where the kernel cannot confine the agents' threads, or keep commands apart from files, network and processes
     #[arg(long)]
@@ -97,6 +98,13 @@ pub(crate) struct Session {
     /// Where the run is shown.
     pub(crate) progress: Arc<Progress>,
     manner: Manner,
+}
+
+impl Manner {
+    /// Nothing is shown, and nothing more is demanded than what holds anyway.
+    pub(crate) fn silent() -> Self {
+        Self { quiet: true, ..Self::default() }
+    }
 }
 
 /// A session whose state folder is this process's.

@@ -10,6 +10,7 @@ use longhaul_core::digest::Digest;
 use longhaul_core::id::{AttemptId, TaskId};
 use longhaul_core::incident::Problem;
 use longhaul_core::state::TaskEvent;
+use longhaul_core::units::Bytes;
 
 impl Dispatcher {
     /// A part of the budget is used up, and something was about to begin.
@@ -22,7 +23,7 @@ impl Dispatcher {
 
     /// Collects old content; where that is not enough the run is at its end.
     pub(super) async fn make_room(&mut self, base: Digest) -> Result<(), Halt> {
-        self.collect(base).await?;
+        self.collect(base, Bytes(0)).await?;
         if let Some(part) = self.shared.exhausted() {
             self.end(Ending::Exhaust(part));
         }

@@ -9,6 +9,7 @@ use crate::error::Halt;
 use crate::history::{Checkpoint, History};
 use longhaul_core::digest::Digest;
 use longhaul_core::entry::{CheckpointReason, Entry, Position};
+use longhaul_core::units::Bytes;
 use std::collections::{BTreeSet, VecDeque};
 
 /// The checkpoints that are kept.
@@ -92,9 +93,15 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// What content may take that is not needed any more, together with all that is: half of what checkpoints may take, so that they can grow.
+    pub(super) fn to_spare(&self) -> Bytes {
+        Bytes(self.workflow.checkpoints.max_disk.0 / 2)
+    }
+
     /// Collects what no version that matters has: the one that the run began with, the current one, those of kept checkpoints,
-    /// and those that open attempts work on. Where that leaves more than the checkpoints may take, older ones go.
-    pub(super) async fn collect(&mut self, base: Digest) -> Result<(), Halt> {
+    /// and those that open attempts work on. Of the rest, the newest stays for replays as far as there is room to `spare`. Where all that is more than the
+    /// checkpoints may take, older ones go.
+    pub(super) async fn collect(&mut self, base: Digest, spare: Bytes) -> Result<(), Halt> {
         if self.goes_back() {
             return Ok(());
         }
@@ -110,7 +117,7 @@ impl Dispatcher {
             keep.extend(shared.ledger.kept.trees());
             keep.extend(shared.captures.trees());
             keep.extend(self.checkpoints.kept.iter().map(|kept| kept.version));
-            let used = match shared.ports.workspace.collect(keep.into_iter().collect()).await {
+            let used = match shared.ports.workspace.collect(keep.into_iter().collect(), spare).await {
                 Ok(used) => used,
                 Err(error) => {
                     // What is not collected takes room and does no harm.

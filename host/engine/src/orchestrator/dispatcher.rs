@@ -121,7 +121,7 @@ impl Dispatcher {
         let answers = orders.answers();
         if shared.spending.budget().disk.is_some() {
             // From here on it is known what the content takes.
-            self.collect(base).await?;
+            self.collect(base, self.to_spare()).await?;
         }
         loop {
             self.begin_what_can()?;
@@ -147,7 +147,7 @@ impl Dispatcher {
                 answering = answers.next() => self.answer(answering).await?,
                 () = &mut interval => {
                     self.checkpoint(CheckpointReason::Interval)?;
-                    self.collect(base).await?;
+                    self.collect(base, self.to_spare()).await?;
                     interval = shared.ports.time.sleep(every);
                 }
                 () = &mut time_is_up, if may_run_out => {

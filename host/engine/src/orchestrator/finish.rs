@@ -35,7 +35,7 @@ impl Dispatcher {
         let mut closing = Closing { state, reason: String::new(), applied: None, questions };
         let (event, reason) = self.outcome()?;
         // First, so that the end of the run is the end of its record.
-        self.collect(base).await?;
+        self.collect(base, self.to_spare()).await?;
         match event {
             RunEvent::Finish => self.deliver(&mut closing, base, apply).await?,
             event => self.step(&mut closing, event, reason)?,

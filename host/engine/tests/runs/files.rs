@@ -103,12 +103,16 @@ impl Workspace for FakeWorkspace {
         })
     }
 
+    fn has(&self, version: Digest) -> BoxFuture<'_, bool> {
+        Box::pin(std::future::ready(self.0.has(version)))
+    }
+
     fn used(&self) -> Bytes {
         // What they take is counted in versions, and known from the beginning.
         Bytes(self.0.versions.lock().unwrap().len() as u64)
     }
 
-    fn collect(&self, keep: Vec<Digest>) -> BoxFuture<'_, Result<Bytes, WorkspaceError>> {
+    fn collect(&self, keep: Vec<Digest>, _: Bytes) -> BoxFuture<'_, Result<Bytes, WorkspaceError>> {
         Box::pin(async move {
             let mut versions = self.0.versions.lock().unwrap();
             assert!(
