@@ -165,3 +165,29 @@ fn the_record_answers_what_was_done_by_whom_and_outside_of_what() {
     place.longhaul(["audit", "log", "--capability", "telepathy"]).code(2).says(&["is no capability"]);
     place.longhaul(["audit", "log", "--from", "yesterday"]).code(2).says(&["is not a time"]);
 }
+
+#[test]
+fn the_smallest_policy_is_enough_for_the_same_run_again() {
+    let files = [("src/a.txt", "old"), ("src/deep/b.txt", "old"), ("docs/c.txt", "none")];
+    let text = WORK
+        .replace("tasks:", "recovery: [escalate]\ntasks:")
+        .replace(r#"permissions: { fs: {"#, r#"permissions: { memory: [run], fs: {"#);
+    let place = Place::with(&files);
+    let learned = place.outside().join("learned.yaml").display().to_string();
+    place.run(&text, &["--learn", &learned]).code(0).says(&["smallest policy"]);
+    let policy = place.longhaul(["audit", "grants"]).code(0).stdout;
+    assert_eq!(policy, fs::read_to_string(&learned).unwrap());
+    assert!(policy.contains("# given and never used: memory: run"), "{policy}");
+    assert!(policy.contains("write: [\"src/a.txt\",\"src/deep/b.txt\"]"), "{policy}");
+    let json = place.longhaul(["audit", "grants", "--json"]).code(0).json();
+    assert_eq!(json["policy"]["fs"]["write"], serde_json::json!(["src/a.txt", "src/deep/b.txt"]));
+    // The same work is done within it, and nothing is refused.
+    let again = Place::with(&files);
+    again.run(&text, &["--policy", &learned]).code(0);
+    assert_eq!(again.tree().differences(&place.tree()), Vec::<String>::new());
+    again.longhaul(["logs", "--denied"]).code(0).says(&["nothing was refused"]);
+    // What it leaves out is not even seen.
+    let other = Place::with(&[("src/a.txt", "old"), ("more.txt", "old")]);
+    other.run(&text, &["--policy", &learned]).code(0);
+    assert_eq!((other.text("src/a.txt"), other.text("more.txt")), ("new".into(), "old".into()));
+}

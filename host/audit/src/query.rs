@@ -11,8 +11,10 @@ mod deed;
 #[cfg(test)]
 mod tests;
 mod totals;
+mod used;
 mod wanted;
 
 pub use deed::{Deed, Deeds, Outcome};
 pub use totals::{Command, Cost, Gap, Host, Opinion, SecretUse, Totals};
+pub use used::Used;
 pub use wanted::{OutcomeWanted, Paths, Wanted};

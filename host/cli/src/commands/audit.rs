@@ -1,5 +1,6 @@
 //! `longhaul audit`.
 
+pub(super) mod grants;
 mod head;
 mod log;
 mod replay;
@@ -28,6 +29,7 @@ enum Command {
     Verify(verify::Args),
     Replay(replay::Args),
     Log(log::Args),
+    Grants(grants::Args),
     Head(head::Args),
     Key(KeyArgs),
 }
@@ -44,6 +46,7 @@ pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     match &args.command {
         Command::Verify(args) => verify::run(place, args),
         Command::Replay(args) => replay::run(place, args),
+        Command::Grants(args) => grants::run(place, args),
         Command::Log(args) => log::run(place, args),
         Command::Head(args) => head::run(place, args),
         Command::Key(KeyArgs {}) => key(),

@@ -2,11 +2,14 @@
 
 pub(super) mod name;
 
+use super::audit::grants;
 use crate::failure::{Exit, Failure};
 use crate::given::Given;
 use crate::session::{self, Manner, Session};
 use crate::state::{self, Place};
+use crate::terminal::say;
 use crate::wiring::Source;
+use longhaul_core::id::RunId;
 use longhaul_engine::{Apply, RunControl, RunOptions};
 use longhaul_store::{Reader, StoreError};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -30,6 +33,9 @@ pub(crate) struct Args {
     /// A file with what you allow agents at most, whatever the workflow gives them
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// Write the smallest policy that the run would have needed to this file when it ends
+    #[arg(long, value_name = "FILE")]
+    learn: Option<PathBuf>,
     /// Keep the result as a version and leave your folder as it is
     #[arg(long)]
     no_apply: bool,
@@ -44,6 +50,7 @@ pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
         _ => place.clone(),
     };
     let (root, state) = place.for_run()?;
+    let learned = args.learn.as_deref();
     session::block_on(async {
         // Until all of this holds nothing is made, not even the state folder.
         let session = Session::open(given, &state, Source::Named, &args.manner).await?;
@@ -71,11 +78,22 @@ pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
             };
             engine.run(run.clone(), given.workflow, base, options).await
         };
-        entered.carry(&run, journal, control.clone(), work).await
+        let ended = entered.carry(&run, journal, control.clone(), work).await?;
+        learned.map_or(Ok(()), |file| learn(&state, &run, file))?;
+        Ok(ended)
     })
 }
 
-pub(super) fn is_taken(state: &Path, run: &longhaul_core::id::RunId) -> Result<bool, Failure> {
+/// Writes what the run would have needed.
+fn learn(state: &Path, run: &RunId, file: &Path) -> Result<(), Failure> {
+    let reader = Reader::open(state).map_err(|e| Failure::of(Exit::Internal, "read the record", &e))?;
+    let policy = grants::policy(run, &grants::used(&reader, run)?)?;
+    std::fs::write(file, policy).map_err(|e| Failure::of(Exit::Invalid, format!("write {}", file.display()), &e))?;
+    say(&format!("{} holds the smallest policy that the run needed", file.display()));
+    Ok(())
+}
+
+pub(super) fn is_taken(state: &Path, run: &RunId) -> Result<bool, Failure> {
     match Reader::open(state).and_then(|reader| reader.run(run)) {
         Ok(_) => Ok(true),
         Err(StoreError::NoSuchRun { .. }) => Ok(false),
