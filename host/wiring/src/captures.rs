@@ -7,6 +7,7 @@ use longhaul_core::attachment::RepositoryState;
 use longhaul_core::digest::Digest;
 use longhaul_core::grant::Grant;
 use longhaul_engine::ports::{BoxFuture, CaptureFailed, Captures, Content, FilesFound, WorkspaceError};
+use longhaul_workspace::diff::Delta;
 use longhaul_workspace::{Matches, Objects, VersionId, Workspace};
 use std::path::Path;
 use std::sync::Arc;
@@ -67,7 +68,19 @@ impl Captures for WorkspacePort {
 /// # Errors
 /// [`OpenError`] where the folder cannot be opened, or the content is gone or damaged.
 pub fn content_of(state: &Path, digest: Digest) -> Result<Vec<u8>, OpenError> {
+    Ok(Objects::look(&folder(state)?, digest).map_err(longhaul_workspace::WorkspaceError::from)?)
+}
+
+/// What differs between two versions that are kept in the state folder `state`, for those who only look.
+///
+/// # Errors
+/// [`OpenError`] where the folder cannot be opened, or one of the versions is gone or damaged.
+pub fn deltas_of(state: &Path, from: Digest, to: Digest) -> Result<Vec<Delta>, OpenError> {
+    let found = longhaul_workspace::deltas_of(&folder(state)?, VersionId(from), VersionId(to));
+    Ok(found.map_err(longhaul_workspace::WorkspaceError::from)?)
+}
+
+fn folder(state: &Path) -> Result<Dir, OpenError> {
     let opened = Dir::open_ambient_dir(state, ambient_authority());
-    let dir = opened.map_err(|source| OpenError::Folder { path: state.to_owned(), source })?;
-    Ok(Objects::look(&dir, digest).map_err(longhaul_workspace::WorkspaceError::from)?)
+    opened.map_err(|source| OpenError::Folder { path: state.to_owned(), source })
 }

@@ -27,7 +27,7 @@ mod seal;
 mod time;
 mod workspace;
 
-pub use captures::content_of;
+pub use captures::{content_of, deltas_of};
 pub use fork::{ForkError, fork};
 pub use hooks::HooksPort;
 pub use journal::JournalPort;
