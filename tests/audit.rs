@@ -191,3 +191,32 @@ fn the_smallest_policy_is_enough_for_the_same_run_again() {
     other.run(&text, &["--policy", &learned]).code(0);
     assert_eq!((other.text("src/a.txt"), other.text("more.txt")), ("new".into(), "old".into()));
 }
+
+#[test]
+fn a_bundle_is_one_file_that_overwrites_nothing() {
+    let place = place();
+    place.run(WORK, &[]).code(0);
+    let entries = place.longhaul(["logs", "--json", "--actions", "--debug"]).code(0).json_lines().len();
+    let file = place.outside().join("night.longhaul");
+    let export = |more: &[&str]| {
+        let args = [&["audit", "export", "last", "--bundle", "--output", file.to_str().unwrap()], more].concat();
+        place.longhaul(args)
+    };
+    export(&[]).code(0);
+    let text = fs::read_to_string(&file).unwrap();
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((lines[0]["format"].as_str(), lines[0]["version"].as_u64()), (Some("longhaul-bundle"), Some(1)));
+    let end = &lines[lines.len() - 1]["end"];
+    assert_eq!(end["lines"], lines.len() - 1);
+    assert_eq!(end["of"]["entries"], entries);
+    fs::write(&file, "mine").unwrap();
+    export(&[]).code(2).says(&["is there already", "--force"]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+    export(&["--force"]).code(0);
+    assert_eq!(fs::read_to_string(&file).unwrap(), text);
+    let printed = place.longhaul(["audit", "export", "--bundle", "-o", "-"]).code(0).stdout;
+    assert_eq!(printed, text);
+    place.longhaul(["audit", "export", "last"]).code(2).says(&["--bundle"]);
+    let left: Vec<_> = fs::read_dir(place.outside()).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains(".part")), "{left:?}");
+}

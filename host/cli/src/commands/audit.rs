@@ -1,5 +1,6 @@
 //! `longhaul audit`.
 
+mod export;
 pub(super) mod grants;
 mod head;
 mod log;
@@ -30,6 +31,7 @@ enum Command {
     Replay(replay::Args),
     Log(log::Args),
     Grants(grants::Args),
+    Export(export::Args),
     Head(head::Args),
     Key(KeyArgs),
 }
@@ -48,6 +50,7 @@ pub(crate) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
         Command::Replay(args) => replay::run(place, args),
         Command::Grants(args) => grants::run(place, args),
         Command::Log(args) => log::run(place, args),
+        Command::Export(args) => export::run(place, args),
         Command::Head(args) => head::run(place, args),
         Command::Key(KeyArgs {}) => key(),
     }

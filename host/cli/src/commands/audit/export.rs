@@ -1,0 +1,51 @@
+//! `longhaul audit export`.
+
+mod bundle;
+mod target;
+
+use crate::failure::{Exit, Failure};
+use crate::state::{Place, resolve};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use target::Target;
+
+/// Write the record of a run for others: whole, to be verified anywhere, or in a form that other programs read
+///
+/// Exactly one form is named. Nothing is changed, and a run under way can be exported.
+///
+/// For example: longhaul audit export last --bundle
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A run's id, the beginning of one, or `last`
+    #[arg(default_value = "last")]
+    run: String,
+    #[command(flatten)]
+    form: Form,
+    /// The file to write, `-` for stdout [default: for a bundle RUN.longhaul in this folder, else stdout]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Overwrite the file where it is there already
+    #[arg(long)]
+    force: bool,
+}
+
+/// What is written.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Form {
+    /// One file that `audit verify --bundle FILE` verifies without the state folder
+    #[arg(long)]
+    bundle: bool,
+}
+
+pub(super) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
+    let reader = place.reader()?;
+    let run = resolve(&reader, &args.run)?;
+    let moment = reader.hold_still();
+    let _moment = moment.map_err(|e| Failure::of(Exit::Internal, "read the record", &e))?;
+    let Form { bundle: _ } = args.form;
+    let mut target = Target::open(args.output.as_deref(), Some(&format!("{run}.longhaul")), args.force)?;
+    bundle::write(&reader, &run, &mut target)?;
+    target.finish()?;
+    Ok(ExitCode::SUCCESS)
+}
