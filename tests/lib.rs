@@ -11,6 +11,8 @@ mod disk;
 mod ended;
 #[path = "fixture/place.rs"]
 mod place;
+#[path = "fixture/python.rs"]
+mod python;
 #[path = "fixture/running.rs"]
 mod running;
 #[path = "fixture/server.rs"]
@@ -21,6 +23,7 @@ mod tree;
 pub use disk::SmallDisk;
 pub use ended::Ended;
 pub use place::{Place, binary, guest, repository};
+pub use python::python;
 pub use running::Running;
 pub use server::{Asked, Server};
 pub use tree::{Node, Tree};

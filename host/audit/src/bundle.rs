@@ -16,6 +16,8 @@
 mod line;
 mod read;
 mod survey;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use line::{Counts, End, FORMAT, Header, Kind, Line, MAX_LINE, VERSION};

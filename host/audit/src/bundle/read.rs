@@ -2,7 +2,7 @@
 
 use super::line::{FORMAT, Header, Line, MAX_LINE, VERSION};
 use std::fmt;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read as _};
 
 /// The most bytes of a header.
 const MAX_HEADER: usize = 64 << 10;
@@ -64,7 +64,7 @@ impl<R: BufRead> Lines<R> {
     /// [`BundleError`] where it is no bundle, or of another version.
     pub fn new(mut from: R) -> Result<Self, BundleError> {
         let mut buffer = Vec::new();
-        match fill(&mut from, &mut buffer, MAX_HEADER)? {
+        match fill(&mut from.by_ref().take(MAX_HEADER as u64 + 1), &mut buffer, MAX_HEADER)? {
             Some(None) => {}
             _ => return Err(BundleError::NoBundle),
         }

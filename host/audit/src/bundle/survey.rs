@@ -74,7 +74,8 @@ impl Survey {
         for line in lines {
             let number = found.lines + 1;
             if said.is_some() {
-                survey.flaw(Flaw::Beyond { number });
+                // The last line is not among those that were counted.
+                survey.flaw(Flaw::Beyond { number: number + 1 });
                 break;
             }
             match line? {

@@ -4,7 +4,7 @@ use crate::commands::print_json;
 use crate::commands::print_text;
 use crate::failure::{Exit, Failure};
 use crate::state::{Place, resolve};
-use crate::verification::{Elsewhere, Verdict, Verification};
+use crate::verification::{Beliefs, Bundle, Elsewhere, StateFolder, Verdict};
 use longhaul_core::id::RunId;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,6 +22,9 @@ pub(super) struct Args {
     /// Verify all runs, and that none of them is missing
     #[arg(long)]
     all: bool,
+    /// Verify this bundle, as `audit export --bundle` wrote it, and nothing else; no state folder is needed
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["all", "run"])]
+    bundle: Option<PathBuf>,
     /// A signed head that was kept elsewhere, as `audit head` printed it; can be given several times
     #[arg(long, value_name = "FILE")]
     since: Vec<PathBuf>,
@@ -34,22 +37,30 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
-    let state = place.find()?;
     let keys = super::trusted(&args.key)?;
     let held = args.since.iter().map(|file| Elsewhere::read(file, &keys)).collect::<Result<Vec<_>, _>>()?;
-    let reader = place.reader()?;
-    let verification = Verification { reader: &reader, state: &state, keys: &keys, held: &held };
-    let moment = reader.hold_still();
-    let _moment = moment.map_err(|e| Failure::of(Exit::Internal, "read the record", &e))?;
-    let only: Option<RunId> = match args.all {
-        true => None,
-        false => Some(resolve(&reader, &args.run)?),
+    let beliefs = Beliefs { keys: &keys, held: &held };
+    let verdicts = match &args.bundle {
+        Some(file) => Bundle::open(file)?.verify(beliefs)?,
+        None => of_state(place, args, beliefs)?,
     };
-    let verdicts = verification.verify(only.as_ref())?;
     match args.json {
         true => print_json(&verdicts)?,
         false => print_text(&verdicts.iter().map(Verdict::to_text).collect::<String>()),
     }
     let is_intact = verdicts.iter().all(|verdict| verdict.findings.is_empty());
     Ok(if is_intact { ExitCode::SUCCESS } else { Exit::Unverified.into() })
+}
+
+fn of_state(place: &Place, args: &Args, beliefs: Beliefs<'_>) -> Result<Vec<Verdict>, Failure> {
+    let state = place.find()?;
+    let reader = place.reader()?;
+    let folder = StateFolder { reader: &reader, state: &state, beliefs };
+    let moment = reader.hold_still();
+    let _moment = moment.map_err(|e| Failure::of(Exit::Internal, "read the record", &e))?;
+    let only: Option<RunId> = match args.all {
+        true => None,
+        false => Some(resolve(&reader, &args.run)?),
+    };
+    folder.verify(only.as_ref())
 }
