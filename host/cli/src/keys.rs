@@ -33,8 +33,12 @@ pub(crate) fn folder() -> Result<PathBuf, Failure> {
 
 /// The public half of the key of this user; none where there is no key yet.
 pub(crate) fn own() -> Result<Option<VerifierKey>, Failure> {
-    let key = KeyFolder::new(folder()?).load().map_err(|error| refused(&error))?;
-    Ok(key.map(|key| key.verifier().clone()))
+    Ok(existing()?.map(|key| key.verifier().clone()))
+}
+
+/// The key of this user; none where there is none yet.
+pub(crate) fn existing() -> Result<Option<SignerKey>, Failure> {
+    KeyFolder::new(folder()?).load().map_err(|error| refused(&error))
 }
 
 fn signer(state: &Path) -> Result<SignerKey, Failure> {

@@ -131,7 +131,7 @@ impl VerifierKey {
 
     /// Whether `signature` is that of this key under `text`. Of the many ways in which Ed25519 is verified it is the strict one, so that no
     /// signature can be altered and still hold.
-    pub(super) fn signed(&self, text: &str, signature: &[u8]) -> bool {
+    pub(crate) fn signed(&self, text: &str, signature: &[u8]) -> bool {
         Ed25519::from_slice(signature).is_ok_and(|it| self.key.verify_strict(text.as_bytes(), &it).is_ok())
     }
 }
@@ -200,7 +200,7 @@ impl SignerKey {
         &self.verifier
     }
 
-    pub(super) fn sign(&self, text: &str) -> [u8; 64] {
+    pub(crate) fn sign(&self, text: &str) -> [u8; 64] {
         self.secret.sign(text.as_bytes()).to_bytes()
     }
 

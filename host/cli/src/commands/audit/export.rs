@@ -1,6 +1,8 @@
 //! `longhaul audit export`.
 
+mod attest;
 mod bundle;
+mod events;
 mod target;
 
 use crate::failure::{Exit, Failure};
@@ -32,10 +34,23 @@ pub(super) struct Args {
 /// What is written.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option, and exactly one of them is given")]
 struct Form {
     /// One file that `audit verify --bundle FILE` verifies without the state folder
     #[arg(long)]
     bundle: bool,
+    /// The entries as they are stored, one a line with its position
+    #[arg(long)]
+    jsonl: bool,
+    /// Host calls as security events of OCSF 1.3, one a line
+    #[arg(long)]
+    ocsf: bool,
+    /// Run, tasks, attempts and actions as spans of OpenTelemetry, in lines of OTLP/JSON
+    #[arg(long)]
+    otel: bool,
+    /// What the run came to as an in-toto statement, signed with the key of the record
+    #[arg(long)]
+    in_toto: bool,
 }
 
 pub(super) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
@@ -43,9 +58,20 @@ pub(super) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let run = resolve(&reader, &args.run)?;
     let moment = reader.hold_still();
     let _moment = moment.map_err(|e| Failure::of(Exit::Internal, "read the record", &e))?;
-    let Form { bundle: _ } = args.form;
-    let mut target = Target::open(args.output.as_deref(), Some(&format!("{run}.longhaul")), args.force)?;
-    bundle::write(&reader, &run, &mut target)?;
+    let Form { bundle, jsonl, ocsf, otel, in_toto: _ } = args.form;
+    let usual = bundle.then(|| format!("{run}.longhaul"));
+    let mut target = Target::open(args.output.as_deref(), usual.as_deref(), args.force)?;
+    if bundle {
+        bundle::write(&reader, &run, &mut target)?;
+    } else if jsonl {
+        events::lines(&reader, &run, &mut target)?;
+    } else if ocsf {
+        events::ocsf(&reader, &run, &mut target)?;
+    } else if otel {
+        events::otel(&reader, &run, &mut target)?;
+    } else {
+        attest::write(&reader, &place.find()?, &run, &mut target)?;
+    }
     target.finish()?;
     Ok(ExitCode::SUCCESS)
 }
