@@ -10,7 +10,7 @@ use crate::house::{House, HouseError};
 use crate::narrate;
 use crate::process::{self, ProcessError};
 use crate::real_model::{self, RealModelError};
-use crate::toolchain::tracer;
+use crate::toolchain::{browser, tracer};
 
 /// Run the house rules, the lints and all tests: unit, hostile guests, end to end, documentation examples, a short soak
 #[derive(Debug, Args)]
@@ -54,6 +54,9 @@ impl Test {
         lint::check(house)?;
         if let Err(error) = tracer() {
             narrate::detail(format!("the store's tests inject no faults: {error}"));
+        }
+        if let Err(error) = browser() {
+            narrate::detail(format!("no browser looks at reports: {error}"));
         }
         for (what, packages) in house.test_groups()? {
             narrate::step(format!("Running the tests of {what}"));

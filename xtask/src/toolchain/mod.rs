@@ -13,7 +13,7 @@
 
 mod debian;
 mod installed;
-pub(crate) use debian::tracer;
+pub(crate) use debian::{browser, tracer};
 pub(crate) use installed::sysroot;
 mod lock;
 mod remedy;

@@ -13,7 +13,7 @@ mod packages;
 mod stamp;
 mod wasi_libc;
 
-pub(crate) use packages::tracer;
+pub(crate) use packages::{browser, tracer};
 
 use std::env;
 use std::ffi::OsString;

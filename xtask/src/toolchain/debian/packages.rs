@@ -1,4 +1,5 @@
-//! Debian's packages, installed when they are missing: the compiler with its sources, and the tracer that tests inject faults with.
+//! Debian's packages, installed when they are missing: the compiler with its sources, the tracer that tests inject faults with, and the browser
+//! that they look at reports with.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,6 +48,14 @@ pub(crate) fn tracer() -> Result<(), PackagesError> {
     match process::capture(Command::new("strace").arg("--version")) {
         Ok(_) => Ok(()),
         Err(_) => require(&["strace"]),
+    }
+}
+
+/// Makes sure that `chromium` is there, in which the tests open reports, some 400 MB.
+pub(crate) fn browser() -> Result<(), PackagesError> {
+    match process::capture(Command::new("chromium").arg("--version")) {
+        Ok(_) => Ok(()),
+        Err(_) => require(&["chromium"]),
     }
 }
 

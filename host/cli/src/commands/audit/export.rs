@@ -3,6 +3,7 @@
 mod attest;
 mod bundle;
 mod events;
+mod html;
 mod target;
 
 use crate::failure::{Exit, Failure};
@@ -23,7 +24,7 @@ pub(super) struct Args {
     run: String,
     #[command(flatten)]
     form: Form,
-    /// The file to write, `-` for stdout [default: for a bundle RUN.longhaul in this folder, else stdout]
+    /// The file to write, `-` for stdout [default: for a bundle RUN.longhaul and for a report RUN.html in this folder, else stdout]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Overwrite the file where it is there already
@@ -39,6 +40,9 @@ struct Form {
     /// One file that `audit verify --bundle FILE` verifies without the state folder
     #[arg(long)]
     bundle: bool,
+    /// A report for people: one HTML page that needs nothing else
+    #[arg(long)]
+    html: bool,
     /// The entries as they are stored, one a line with its position
     #[arg(long)]
     jsonl: bool,
@@ -58,11 +62,18 @@ pub(super) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
     let run = resolve(&reader, &args.run)?;
     let moment = reader.hold_still();
     let _moment = moment.map_err(|e| Failure::of(Exit::Internal, "read the record", &e))?;
-    let Form { bundle, jsonl, ocsf, otel, in_toto: _ } = args.form;
-    let usual = bundle.then(|| format!("{run}.longhaul"));
+    let Form { bundle, html, jsonl, ocsf, otel, in_toto: _ } = args.form;
+    let usual = match (bundle, html) {
+        (true, _) => Some(format!("{run}.longhaul")),
+        (_, true) => Some(format!("{run}.html")),
+        _ => None,
+    };
+    let mut is_altered = false;
     let mut target = Target::open(args.output.as_deref(), usual.as_deref(), args.force)?;
     if bundle {
         bundle::write(&reader, &run, &mut target)?;
+    } else if html {
+        is_altered = html::write(&reader, &place.find()?, &run, &mut target)?;
     } else if jsonl {
         events::lines(&reader, &run, &mut target)?;
     } else if ocsf {
@@ -73,5 +84,5 @@ pub(super) fn run(place: &Place, args: &Args) -> Result<ExitCode, Failure> {
         attest::write(&reader, &place.find()?, &run, &mut target)?;
     }
     target.finish()?;
-    Ok(ExitCode::SUCCESS)
+    Ok(if is_altered { Exit::Unverified.into() } else { ExitCode::SUCCESS })
 }
