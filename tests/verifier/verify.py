@@ -1,4 +1,4 @@
-"""Verifies bundles as docs/verification.md specifies it, and from nothing else.
+"""Verifies bundles as docs/verification.md specifies it, without any code of Longhaul's.
 
     verify.py --key KEY [--held FILE]... BUNDLE...
 

@@ -101,11 +101,8 @@ impl Evidence for Bundle {
 
 /// What an entry says of how the run stands. Stored entries have no spaces between their parts, so that most can be told apart unread.
 fn change(body: &[u8]) -> Option<RunState> {
-    const KIND: &[u8] = br#""kind":"run-changed""#;
-    if !body.windows(KIND.len()).any(|part| part == KIND) {
-        return None;
-    }
-    let change: Change = serde_json::from_slice(body).ok()?;
+    let body = std::str::from_utf8(body).ok().filter(|body| body.contains(r#""kind":"run-changed""#))?;
+    let change: Change = serde_json::from_str(body).ok()?;
     change.to.filter(|_| change.kind == "run-changed")
 }
 
