@@ -18,7 +18,7 @@ pub(in crate::html) fn write(page: &mut Page, run: &Gathered) {
         return;
     }
     page.raw("<p>Each box needs those that lines lead to it from. Elements of one task are one box where they are many; what a task asked for stands below its name. The list of <a href=\"#tasks\">tasks</a> says the same in words.</p>");
-    page.raw("<div class=\"wide picture\" tabindex=0 role=region aria-label=\"Task graph\"><svg class=graph role=img aria-label=\"Task graph\" width=");
+    page.raw("<div class=\"wide picture\" tabindex=0 role=region aria-label=\"Task graph\"><svg class=graph role=group aria-label=\"Task graph\" width=");
     page.at(layout.width).raw(" height=").at(layout.height).raw(" viewBox=\"0 0 ").at(layout.width).raw(" ");
     page.at(layout.height).raw("\"><g class=edges>");
     let mut edges = 0;
