@@ -9,6 +9,7 @@ use crate::row::{self, ENTRIES, ENTRY_COLUMNS};
 use crate::schema;
 use crate::sealing::{ENTRIES_OF_LOG, HEAD_COLUMNS, HEADS, LOG, LOG_COLUMNS};
 use crate::sum;
+use longhaul_core::digest::Digest;
 use longhaul_core::entry::Position;
 use longhaul_core::id::RunId;
 use rusqlite::Row;
@@ -172,11 +173,13 @@ fn entry(row: &Row<'_>, unsummed: u64) -> rusqlite::Result<Raw> {
     let at = schema::position(row.get(0)?);
     let (columns, verdict) = sum::columns::<ENTRY_COLUMNS>(ENTRIES, row)?;
     let is_sound = row::is_sound(verdict, at.0 < unsummed);
-    let (bytes, is_there) = match (columns[9], row.get_ref(11)?) {
-        (ValueRef::Blob(body), _) | (ValueRef::Null, ValueRef::Blob(body)) => (body.to_vec(), true),
+    let (bytes, is_whole) = match (columns[8], columns[9], row.get_ref(11)?) {
+        (_, ValueRef::Blob(body), _) => (body.to_vec(), true),
+        // The row's sum covers the digest of what is kept apart, and that covers the rest.
+        (ValueRef::Blob(digest), _, ValueRef::Blob(body)) => (body.to_vec(), Digest::of(body).as_bytes() == digest),
         _ => (Vec::new(), false),
     };
-    Ok(Raw { at, bytes, is_sound: is_sound && is_there })
+    Ok(Raw { at, bytes, is_sound: is_sound && is_whole })
 }
 
 fn head(row: &Row<'_>) -> rusqlite::Result<Raw> {

@@ -175,12 +175,15 @@ fn a_row_that_was_changed_is_handed_out_and_told() {
     run.flush().wait().unwrap();
     run.append(&note("one")).unwrap();
     run.append(&note("two")).unwrap();
+    // One that is kept apart.
+    run.append(&note("large".repeat(2_000))).unwrap();
     journal.close().unwrap();
     drop((run, journal));
     let db = rusqlite::Connection::open(dir.path().join("journal.db")).unwrap();
-    db.execute_batch("UPDATE entries SET body = CAST(replace(CAST(body AS TEXT), 'one', 'own') AS BLOB) WHERE key & 3 = 1; UPDATE heads SET note = X'78' WHERE size = 3 AND record > 0")
+    db.execute_batch("UPDATE entries SET body = CAST(replace(CAST(body AS TEXT), 'one', 'own') AS BLOB) WHERE key & 3 = 1; UPDATE heads SET note = X'78' WHERE size = 4 AND record > 0;
+        UPDATE blobs SET bytes = CAST(replace(CAST(bytes AS TEXT), 'elargel', 'eLargel') AS BLOB)")
         .unwrap();
     let sound =
         |heads| all(dir.path(), Of::Run(&run_id("a")), heads).iter().map(|raw| raw.is_sound).collect::<Vec<_>>();
-    assert_eq!((sound(false), sound(true)), (vec![true, false, true], vec![true, false]));
+    assert_eq!((sound(false), sound(true)), (vec![true, false, true, false], vec![true, false]));
 }
