@@ -5,18 +5,10 @@
     reason = "the helpers of tests end in a panic where what they rely on is not there"
 )]
 
-use longhaul_tests::{Ended, Place, guest};
+use longhaul_tests::{Ended, Place, WORK, guest};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
-
-const WORK: &str = r#"
-version: 1
-name: work
-agents: { codemod: { plugin: codemod, config: { rules: [ { name: replace, literal: old, replace: new } ] } } }
-permissions: { fs: { read: ["**"], write: ["**"] } }
-tasks: { change: { agent: codemod } }
-"#;
 
 fn place() -> Place {
     Place::with(&[("a.txt", "old"), ("b.txt", "old")])

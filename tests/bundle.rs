@@ -6,7 +6,7 @@
     reason = "the helpers of tests end in a panic where what they rely on is not there"
 )]
 
-use longhaul_tests::{Place, binary, guest, python, repository};
+use longhaul_tests::{Place, WORK, binary, guest, python, repository};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs;
@@ -15,14 +15,6 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-
-const WORK: &str = r#"
-version: 1
-name: work
-agents: { codemod: { plugin: codemod, config: { rules: [ { name: replace, literal: old, replace: new } ] } } }
-permissions: { fs: { read: ["**"], write: ["**"] } }
-tasks: { change: { agent: codemod } }
-"#;
 
 /// How many damaged bundles are on the disk at a time.
 const BATCH: usize = 2000;

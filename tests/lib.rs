@@ -30,5 +30,14 @@ pub use tree::{Node, Tree};
 
 use std::time::Duration;
 
+/// A workflow of one task that may do everything with the files, and replaces `old` in them by `new`.
+pub const WORK: &str = r#"
+version: 1
+name: work
+agents: { codemod: { plugin: codemod, config: { rules: [ { name: replace, literal: old, replace: new } ] } } }
+permissions: { fs: { read: ["**"], write: ["**"] } }
+tasks: { change: { agent: codemod } }
+"#;
+
 /// How long anything is waited for. A first run compiles plugins on a machine that may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(240);

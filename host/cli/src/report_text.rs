@@ -3,7 +3,6 @@
 use crate::report::RunReport;
 use crate::terminal::{one_line, table};
 use longhaul_core::entry::ChangeKind;
-use longhaul_core::incident::Decision;
 use longhaul_core::units::show_duration;
 use std::time::Duration;
 
@@ -131,29 +130,10 @@ impl RunReport {
                 one_line(&problem.message, 400)
             ));
             if let Some((strategy, decision)) = &row.decision {
-                text.push_str(&format!("      {strategy}: {}\n", one_line(&decision_text(decision), 300)));
+                text.push_str(&format!("      {strategy}: {}\n", one_line(&decision.to_string(), 300)));
             }
         }
         rest(text, self.incidents.len(), SHOWN);
-    }
-}
-
-/// A decision in words.
-pub(crate) fn decision_text(decision: &Decision) -> String {
-    match decision {
-        Decision::Retry { after } => format!("try again after {}", show_duration(*after)),
-        Decision::Rollback { to, validate } => {
-            // A digest, unless the strategy made something up.
-            let named = |to| format!("checkpoint {:.12}", one_line(to, 80));
-            let to = to.as_deref().map_or_else(|| "the newest version".to_owned(), named);
-            let check = validate.as_ref().map_or_else(String::new, |agent| format!(", validated by {agent}"));
-            format!("roll back to {to} and try again{check}")
-        }
-        Decision::Reassign { agent } => format!("let {agent} try"),
-        Decision::Split => "plan it anew in smaller pieces".to_owned(),
-        Decision::Skip { reason } => format!("leave it out: {reason}"),
-        Decision::Compensate => "compensate".to_owned(),
-        Decision::Escalate { reason } => format!("stop safely and tell a person: {reason}"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Failed attempts, classified, and what can be decided about them.
 
 use crate::id::{AttemptId, Name};
-use crate::units::Timestamp;
+use crate::units::{Timestamp, show_duration};
 use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
 
@@ -139,6 +139,28 @@ pub enum Decision {
         /// Why.
         reason: String,
     },
+}
+
+impl fmt::Display for Decision {
+    /// The decision in words. What a strategy made up stands there as it is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Decision::Retry { after } => write!(f, "try again after {}", show_duration(*after)),
+            Decision::Rollback { to, validate } => {
+                match to {
+                    // A digest, unless the strategy made something up.
+                    Some(to) => write!(f, "roll back to checkpoint {to:.12} and try again")?,
+                    None => f.write_str("roll back to the newest version and try again")?,
+                }
+                validate.iter().try_for_each(|agent| write!(f, ", validated by {agent}"))
+            }
+            Decision::Reassign { agent } => write!(f, "let {agent} try"),
+            Decision::Split => f.write_str("plan it anew in smaller pieces"),
+            Decision::Skip { reason } => write!(f, "leave it out: {reason}"),
+            Decision::Compensate => f.write_str("compensate"),
+            Decision::Escalate { reason } => write!(f, "stop safely and tell a person: {reason}"),
+        }
+    }
 }
 
 /// An earlier incident of a task, with what was decided.

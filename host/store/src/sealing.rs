@@ -88,10 +88,11 @@ impl<'c> Seals<'c> {
     /// Goes on with the trees of the runs of a batch, before its entries are written.
     pub(crate) fn open(&mut self, runs: &[RunRow]) -> Result<(), StoreError> {
         for run in runs {
-            let (number, id) = (run.about.number, run.about.id.clone());
+            let number = run.about.number;
             if self.open.contains_key(&number) {
                 continue;
             }
+            let id = run.about.id.clone();
             let size = self.begin(number, Sealing::Run(&id))?;
             let (conn, path) = (self.conn, self.path);
             let mut unsealed = 0;

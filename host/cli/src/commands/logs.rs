@@ -1,7 +1,6 @@
 //! `longhaul logs`.
 
 use crate::failure::{Exit, Failure};
-use crate::report_text::decision_text;
 use crate::state::{Place, resolve};
 use crate::terminal::{one_line, say};
 use longhaul_core::action::{Action, ActionResult};
@@ -180,10 +179,10 @@ fn describe(record: &Record, debug: bool) -> Option<String> {
         Entry::Checkpointed { number, version, .. } => format!("checkpoint {number} is {:.12}", version.to_string()),
         Entry::IncidentRaised { incident } => format!("incident {}", incident.problem.class),
         Entry::Decided { strategy, decision, error, .. } => match (decision, error) {
-            (Some(decision), None) => format!("{strategy} decides: {}", one_line(&decision_text(decision), 400)),
+            (Some(decision), None) => format!("{strategy} decides: {}", one_line(&decision.to_string(), 400)),
             (Some(decision), Some(error)) => format!(
                 "{strategy} decides: {}; that cannot be done: {}",
-                one_line(&decision_text(decision), 400),
+                one_line(&decision.to_string(), 400),
                 one_line(error, 400)
             ),
             (None, Some(error)) => format!("{strategy} cannot decide: {}", one_line(error, 400)),

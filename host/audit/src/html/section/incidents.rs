@@ -3,8 +3,6 @@
 use super::head::{id, when};
 use crate::html::gather::Gathered;
 use crate::html::page::Page;
-use longhaul_core::incident::Decision;
-use longhaul_core::units::show_duration;
 
 /// The most bytes that all incidents together take here.
 const ROOM: usize = 600_000;
@@ -36,7 +34,7 @@ pub(in crate::html) fn write(page: &mut Page, run: &Gathered) {
             for (strategy, decision, error) in &failure.decisions {
                 page.raw("<tr>").cell(strategy).raw("<td>");
                 match decision {
-                    Some(decision) => page.cut(&in_words(decision), 600),
+                    Some(decision) => page.cut(&decision.to_string(), 600),
                     None => page.raw("left it to the next one"),
                 };
                 if let Some(error) = error {
@@ -76,21 +74,4 @@ fn effects(page: &mut Page, run: &Gathered) {
     page.end_table();
     let left_out = all.len().saturating_sub(MAX_ROWS) as u64 + run.effects.others;
     page.more(left_out, "effects", &format!("longhaul audit log {}", id(run)));
-}
-
-/// A decision in words.
-fn in_words(decision: &Decision) -> String {
-    match decision {
-        Decision::Retry { after } => format!("try again after {}", show_duration(*after)),
-        Decision::Rollback { to, validate } => {
-            let to = to.as_deref().map_or_else(|| "the newest version".to_owned(), |to| format!("checkpoint {to:.12}"));
-            let check = validate.as_ref().map_or_else(String::new, |agent| format!(", validated by {agent}"));
-            format!("roll back to {to} and try again{check}")
-        }
-        Decision::Reassign { agent } => format!("let {agent} try"),
-        Decision::Split => "plan it anew in smaller pieces".to_owned(),
-        Decision::Skip { reason } => format!("leave it out: {reason}"),
-        Decision::Compensate => "compensate".to_owned(),
-        Decision::Escalate { reason } => format!("stop safely and tell a person: {reason}"),
-    }
 }

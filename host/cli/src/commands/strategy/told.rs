@@ -1,6 +1,5 @@
 //! What is told of a strategy that was tried on past incidents.
 
-use crate::report_text::decision_text;
 use crate::terminal::one_line;
 use longhaul_core::id::{Name, RunId};
 use longhaul_core::incident::{Decision, Incident};
@@ -50,7 +49,7 @@ impl Row {
 
     fn text(&self) -> String {
         let Incident { attempt, problem, .. } = &self.incident;
-        let shown = |decision| one_line(&decision_text(decision), MESSAGE);
+        let shown = |decision: &Decision| one_line(&decision.to_string(), MESSAGE);
         let then = match &self.then {
             Some((strategy, decision)) => format!("{strategy}: {}", shown(decision)),
             None => "nobody knew what to do".to_owned(),
